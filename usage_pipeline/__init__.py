@@ -1,0 +1,1 @@
+"""What Amazon Bedrock models use, what limits them, and how far the limits are."""

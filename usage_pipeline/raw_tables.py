@@ -1,0 +1,361 @@
+"""The tables that Python writes: what AWS said (`raw`) and how the reading went (`ops`).
+
+Here: names, columns, types and one line on what each row is. Not here: SQL models (`dbt_like_sql/`), connections
+(`warehouse.py`), reading (`aws/`).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its DuckDB type and what a value is, with its unit."""
+
+    name: str
+    type: str
+    description: str
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """One table that Python writes.
+
+    `day_column` names the UTC day by which rows are replaced; None when the whole table is replaced at once.
+    """
+
+    schema: str
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    day_column: str | None = None
+
+    @property
+    def qualified_name(self) -> str:
+        """`schema.table`, as written in every SQL model."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def create_statement(self) -> str:
+        """`create table if not exists …` with the columns in order; no keys or indexes, so DuckLake accepts it."""
+        columns = ",\n    ".join(f'"{column.name}" {column.type}' for column in self.columns)
+        return f"create table if not exists {self.qualified_name} (\n    {columns}\n)"
+
+
+def _columns(text: str) -> tuple[Column, ...]:
+    """Read `name | type | description` lines."""
+    lines = (line.strip() for line in text.strip().splitlines())
+    return tuple(Column(*(part.strip() for part in line.split("|", 2))) for line in lines if line)
+
+
+_SCOPE = """
+    account_id | varchar | twelve-digit AWS account that was read
+    region | varchar | source Region: where callers send their requests
+"""
+
+_SNAPSHOT = "snapshot_date | date | UTC day on which AWS was asked" + _SCOPE
+
+_METRIC_POINT = (
+    "usage_date | date | UTC day of `ts`"
+    + _SCOPE
+    + """
+    namespace | varchar | CloudWatch namespace
+    dimension_set | varchar | `ModelId` for one model's series, `none` for the total of the account and Region
+    model_id | varchar | the ModelId dimension as CloudWatch spells it; NULL for `none`
+    metric_name | varchar | CloudWatch metric name
+    statistic | varchar | CloudWatch statistic: Sum, SampleCount, p50, p90, p99
+    ts | timestamp | start of the period, UTC
+    period_seconds | integer | length of the period: 60, 300 or 3600
+    value | double | the statistic's value in the metric's unit
+"""
+)
+
+SCOPES = StoredTable(
+    "raw",
+    "scopes",
+    "One row per account and Region that the configuration names, also when it could not be read.",
+    _columns(
+        _SCOPE
+        + """
+        account_name | varchar | the account's name in the configuration
+        aws_partition | varchar | aws or aws-us-gov
+    """
+    ),
+)
+
+FOUNDATION_MODELS = StoredTable(
+    "raw",
+    "foundation_models",
+    "One row per day asked, account, Region and foundation model.",
+    _columns(
+        _SNAPSHOT
+        + """
+        model_id | varchar | foundation model id, such as amazon.nova-lite-v1:0
+        model_arn | varchar | foundation model ARN
+        model_name | varchar | the model's display name, such as Nova Lite
+        provider_name | varchar | the provider's display name, such as Amazon
+        input_modalities | varchar[] | TEXT, IMAGE, SPEECH, …
+        output_modalities | varchar[] | TEXT, IMAGE, EMBEDDING, …
+        inference_types | varchar[] | ON_DEMAND, PROVISIONED, INFERENCE_PROFILE
+        lifecycle_status | varchar | ACTIVE or LEGACY
+        legacy_at | timestamp | when the model becomes legacy, UTC
+        end_of_life_at | timestamp | when the model stops answering, UTC
+    """
+    ),
+    "snapshot_date",
+)
+
+INFERENCE_PROFILES = StoredTable(
+    "raw",
+    "inference_profiles",
+    "One row per day asked, account, Region and inference profile, system-defined or application.",
+    _columns(
+        _SNAPSHOT
+        + """
+        profile_id | varchar | profile id as CloudWatch's ModelId has it: us.amazon.nova-lite-v1:0 or abc123def456
+        profile_arn | varchar | profile ARN
+        profile_name | varchar | the profile's name; text that people choose
+        profile_type | varchar | SYSTEM_DEFINED or APPLICATION
+        status | varchar | ACTIVE
+        model_arns | varchar[] | ARNs of the foundation models that it routes to, in AWS's order
+        tags | map(varchar, varchar) | the profile's tags; NULL when they could not be read
+        created_at | timestamp | UTC
+        updated_at | timestamp | UTC
+    """
+    ),
+    "snapshot_date",
+)
+
+CUSTOM_DEPLOYMENTS = StoredTable(
+    "raw",
+    "custom_deployments",
+    "One row per day asked, account, Region and on-demand custom model deployment.",
+    _columns(
+        _SNAPSHOT
+        + """
+        deployment_arn | varchar | the deployment's ARN, which is its ModelId in CloudWatch
+        deployment_name | varchar | the deployment's name; text that people choose
+        model_arn | varchar | ARN of the custom model
+        base_model_arn | varchar | ARN of the foundation model it was made from; NULL when it could not be read
+        status | varchar | Creating, Active or Failed
+        created_at | timestamp | UTC
+    """
+    ),
+    "snapshot_date",
+)
+
+IMPORTED_MODELS = StoredTable(
+    "raw",
+    "imported_models",
+    "One row per day asked, account, Region and imported model.",
+    _columns(
+        _SNAPSHOT
+        + """
+        model_arn | varchar | the imported model's ARN, which is its ModelId in CloudWatch
+        model_name | varchar | the model's name; text that people choose
+        model_architecture | varchar | such as llama or mistral
+        instruct_supported | boolean | whether the model takes chat messages
+        created_at | timestamp | UTC
+    """
+    ),
+    "snapshot_date",
+)
+
+SERVICE_QUOTAS = StoredTable(
+    "raw",
+    "service_quotas",
+    "One row per day asked, account, Region and Bedrock quota code: applied values merged over AWS's defaults.",
+    _columns(
+        _SNAPSHOT
+        + """
+        quota_code | varchar | such as L-F4DDD3EB; the same code in every Region
+        quota_name | varchar | AWS's own name, from which model and metric are read
+        limit_value | double | applied value, else default value; 0 is a value
+        limit_source | varchar | applied or default
+        default_value | double | AWS's default; NULL when AWS lists none
+        unit | varchar | as AWS says; None for token quotas
+        adjustable | boolean | whether an increase can be asked for
+        quota_arn | varchar | the quota's ARN
+    """
+    ),
+    "snapshot_date",
+)
+
+CLOUDWATCH_METRICS = StoredTable(
+    "raw",
+    "cloudwatch_metrics",
+    "One row per AWS/Bedrock series, statistic and period that had data. AWS returns nothing for an idle period.",
+    _columns(_METRIC_POINT),
+    "usage_date",
+)
+
+MAX_TOKENS_METRIC = StoredTable(
+    "raw",
+    "max_tokens_metric",
+    "One row per minute and ModelId of the MaxTokens metric that callers publish to the Bedrock/Quotas namespace.",
+    _columns(_METRIC_POINT),
+    "usage_date",
+)
+
+QUOTA_MAPPINGS = StoredTable(
+    "raw",
+    "quota_mappings",
+    "One row per account, Region, model, endpoint type and kind of quota: which quota code limits it, and why we say so.",
+    _columns(
+        _SCOPE
+        + """
+        model_id | varchar | foundation model id
+        endpoint_type | varchar | on_demand, geo, global or custom_deployment
+        quota_kind | varchar | tpm, rpm, tpd or concurrency
+        quota_code | varchar | NULL unless status is mapped
+        quota_name | varchar | AWS's name of the quota: the evidence
+        method | varchar | rule, llm, override or none
+        status | varchar | mapped, no_quota or unmapped
+        reason | varchar | one sentence
+    """
+    ),
+)
+
+BURNDOWN_RATES = StoredTable(
+    "raw",
+    "burndown_rates",
+    "One row per model pattern and validity: quota tokens that one output token takes.",
+    _columns("""
+        model_pattern | varchar | glob over the foundation model id; the longest pattern that matches wins
+        rate | double | quota tokens per output token
+        valid_from | date | first UTC day
+        valid_to | date | last UTC day; NULL while it holds
+        basis | varchar | documented, or assumed where AWS has not said
+        source | varchar | where the rate is written, with a date
+    """),
+)
+
+MODEL_LIMITS = StoredTable(
+    "raw",
+    "model_limits",
+    "One row per model pattern: the most output tokens one request can ask for.",
+    _columns("""
+        model_pattern | varchar | glob over the foundation model id; the longest pattern that matches wins
+        max_output_tokens | bigint | tokens reserved when a request does not set max_tokens
+        source | varchar | where it is written, with a date
+    """),
+)
+
+ENDPOINT_PREFIXES = StoredTable(
+    "raw",
+    "endpoint_prefixes",
+    "One row per known prefix of a system inference profile id.",
+    _columns("""
+        prefix | varchar | such as us, jp or global
+        endpoint_type | varchar | geo or global
+        source | varchar | where it is written, with a date
+    """),
+)
+
+SOURCE_STATUS = StoredTable(
+    "ops",
+    "source_status",
+    "One row per scope, source and partition: how the latest reading went. Never says zero use when it could not read.",
+    _columns("""
+        account_id | varchar | twelve digits; NULL when the account could not be reached to ask
+        account_name | varchar | the account's name in the configuration
+        region | varchar | source Region; NULL when the account could not be reached
+        source | varchar | the raw table that the source fills, such as cloudwatch_metrics
+        partition_date | date | UTC day of the partition
+        status | varchar | ok, empty, denied, throttled or failed
+        error_text | varchar | AWS's error code and message, at most 500 characters; NULL when it went well
+        row_count | bigint | rows of this scope and day now in the table; NULL when it could not be read
+        covered_until | timestamp | end of what was read of the day, UTC, exclusive; NULL when nothing was read
+        resolution_seconds | integer | coarsest period of the day's series; NULL for sources that are not series
+        api_calls | bigint | requests sent to AWS for this scope in the reading, shared by the days of one run
+        run_id | varchar | Dagster run that read it last
+        finished_at | timestamp | when the reading ended, UTC
+    """),
+    "partition_date",
+)
+
+CLOUDWATCH_SERIES = StoredTable(
+    "ops",
+    "cloudwatch_series",
+    "One row per scope, day, namespace and ModelId that was asked, so that a finished day is never asked again.",
+    _columns("""
+        account_id | varchar | twelve digits
+        region | varchar | source Region
+        usage_date | date | UTC day
+        namespace | varchar | CloudWatch namespace
+        model_id | varchar | ModelId dimension; empty for the account's total
+        resolution_seconds | integer | coarsest period stored for the day
+        covered_until | timestamp | end of what was read, UTC, exclusive
+        is_final | boolean | read late enough after the day's end that CloudWatch will add no more
+        query_set | varchar | hash of the metrics and statistics asked for
+    """),
+    "usage_date",
+)
+
+SQL_MODEL_BUILDS = StoredTable(
+    "ops",
+    "sql_model_builds",
+    "One row per SQL model: what its table was last built from.",
+    _columns("""
+        table_name | varchar | schema.table
+        fingerprint | varchar | hash of the SQL and of the small tables it reads
+        built_until | bigint | newest change in ops.day_changes that the table holds
+    """),
+)
+
+DAY_CHANGES = StoredTable(
+    "ops",
+    "day_changes",
+    "One row per raw table and day: a number that grows each time the day's rows are replaced.",
+    _columns("""
+        table_name | varchar | schema.table
+        usage_date | date | UTC day that was replaced
+        change | bigint | grows by one with each replacement in the warehouse
+    """),
+)
+
+CHECK_RESULTS = StoredTable(
+    "ops",
+    "check_results",
+    "One row per data check and asset: its latest result over the whole warehouse.",
+    _columns("""
+        check_name | varchar | the statement that should be true
+        asset | varchar | schema.table that the check is about
+        passed | boolean | whether it is true
+        severity | varchar | ERROR or WARN
+        failing_rows | bigint | rows that contradict it
+        description | varchar | what it means and what to do, for the person who gets the alert
+        examples | varchar | up to 20 offending keys as a JSON list
+    """),
+)
+
+RUNS = StoredTable(
+    "ops",
+    "runs",
+    "One row per pipeline run that wrote to the warehouse.",
+    _columns("""
+        run_id | varchar | Dagster run id
+        partition_from | date | first UTC day of the run
+        partition_to | date | last UTC day of the run
+        started_at | timestamp | UTC
+        published_at | timestamp | when its results were published, UTC; NULL when it did not get there
+    """),
+)
+
+RAW_TABLES = (
+    SCOPES,
+    FOUNDATION_MODELS,
+    INFERENCE_PROFILES,
+    CUSTOM_DEPLOYMENTS,
+    IMPORTED_MODELS,
+    SERVICE_QUOTAS,
+    CLOUDWATCH_METRICS,
+    MAX_TOKENS_METRIC,
+    QUOTA_MAPPINGS,
+    BURNDOWN_RATES,
+    MODEL_LIMITS,
+    ENDPOINT_PREFIXES,
+)
+
+OPS_TABLES = (SOURCE_STATUS, CLOUDWATCH_SERIES, SQL_MODEL_BUILDS, DAY_CHANGES, CHECK_RESULTS, RUNS)
+
+STORED_TABLES = {table.qualified_name: table for table in RAW_TABLES + OPS_TABLES}
