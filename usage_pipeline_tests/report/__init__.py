@@ -1,0 +1,1 @@
+"""Tests of the report: its numbers, its escaping and its behaviour in a browser."""
