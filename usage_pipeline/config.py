@@ -1,0 +1,422 @@
+"""The settings: which accounts and Regions are read, where the results go, what the report shows.
+
+Here: the settings, their rules and defaults, and `load_settings`. Not here: wording of errors
+(`config_problems.py`), credentials and calls to AWS (`aws/`).
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from usage_pipeline.config_problems import (
+    ConfigurationError,
+    KnownKeys,
+    Location,
+    YamlFile,
+    meant,
+    problem_text,
+    quote,
+    read_yaml,
+    unknown_key_sentence,
+)
+from usage_pipeline.config_values import (
+    auto_word,
+    checked_moment,
+    checked_region,
+    checked_role_arn,
+    region_partitions,
+    role_partition,
+)
+
+__all__ = ["AccountSettings", "ConfigurationError", "ReportSettings", "Settings", "load_settings"]
+
+CONFIG_VARIABLE = "USAGE_PIPELINE_CONFIG"
+"""Environment variable that names the configuration file."""
+
+DEFAULT_CONFIG_FILE = "usage_pipeline.yaml"
+"""Read from the working directory when the variable is not set."""
+
+ENVIRONMENT_PREFIX = "USAGE_PIPELINE_"
+
+Window = Literal["1hour", "1day", "7days", "14days", "30days"]
+Granularity = Literal["1min", "5min", "1hour"]
+
+WINDOW_LENGTHS: dict[Window, timedelta] = {
+    "1hour": timedelta(hours=1),
+    "1day": timedelta(days=1),
+    "7days": timedelta(days=7),
+    "14days": timedelta(days=14),
+    "30days": timedelta(days=30),
+}
+"""Every window the report can show, shortest first."""
+
+GRANULARITY_SECONDS: dict[Granularity, int] = {"1min": 60, "5min": 300, "1hour": 3600}
+"""Seconds between two points of a chart, finest first."""
+
+# At most 2,016 points a series, so that the report stays a file that can be mailed.
+_DEFAULT_GRANULARITY: dict[Window, Granularity] = {
+    "1hour": "1min",
+    "1day": "1min",
+    "7days": "5min",
+    "14days": "1hour",
+    "30days": "1hour",
+}
+
+
+def _not_empty(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not items:
+        raise ValueError("read an empty list; allowed: at least one.")
+    return items
+
+
+def _list_or_word(value: object) -> str:
+    return "word" if isinstance(value, str) else "list"
+
+
+def _map_or_word(value: object) -> str:
+    return "word" if isinstance(value, str) else "map"
+
+
+Regions = Annotated[
+    Annotated[Literal["auto"], BeforeValidator(auto_word), Tag("word")]
+    | Annotated[tuple[Annotated[str, AfterValidator(checked_region)], ...], AfterValidator(_not_empty), Tag("list")],
+    Discriminator(_list_or_word),
+]
+Granularities = Annotated[
+    Annotated[Granularity, Tag("word")] | Annotated[dict[Window, Granularity], Tag("map")],
+    Discriminator(_map_or_word),
+]
+_PYDANTIC_STEPS = {"word", "list", "map", "[key]"}
+
+
+class AccountSettings(BaseModel):
+    """One AWS account: how to sign in to it (profile, role, or the default credential chain) and what to read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=100)
+    profile: str | None = Field(default=None, min_length=1)
+    role_arn: Annotated[str, AfterValidator(checked_role_arn)] | None = None
+    external_id: str | None = Field(default=None, min_length=2, max_length=1224)
+    regions: Regions = "auto"
+
+    @property
+    def aws_partition(self) -> str | None:
+        """`aws` or `aws-us-gov` as far as the configuration says; None when only the credentials tell."""
+        if self.role_arn:
+            return role_partition(self.role_arn)
+        return None if self.regions == "auto" else region_partitions()[self.regions[0]]
+
+    @field_validator("role_arn")
+    @classmethod
+    def _profile_or_role(cls, role_arn: str | None, info: ValidationInfo) -> str | None:
+        if role_arn and info.data.get("profile"):
+            raise ValueError(
+                "both profile and role_arn are set; allowed: one of them (to assume the role from a profile, leave "
+                "profile out and set AWS_PROFILE)."
+            )
+        return role_arn
+
+    @field_validator("external_id")
+    @classmethod
+    def _external_id_needs_a_role(cls, external_id: str | None, info: ValidationInfo) -> str | None:
+        if external_id and "role_arn" in info.data and not info.data["role_arn"]:
+            raise ValueError("external_id is set without role_arn; allowed: both, or neither.")
+        return external_id
+
+    @field_validator("regions")
+    @classmethod
+    def _one_partition(cls, regions: Literal["auto"] | tuple[str, ...], info: ValidationInfo) -> str | tuple[str, ...]:
+        if isinstance(regions, str):
+            return regions
+        if repeated := sorted({region for region in regions if regions.count(region) > 1}):
+            raise ValueError(f"{', '.join(repeated)} is named twice; allowed: each Region once.")
+        if len(partitions := {region_partitions()[region] for region in regions}) > 1:
+            raise ValueError(
+                f"read Regions of {' and '.join(sorted(partitions))}; allowed: Regions of one partition, "
+                "because an account is either commercial or GovCloud."
+            )
+        role = info.data.get("role_arn")
+        if role and role_partition(role) not in partitions:
+            raise ValueError(
+                f"{regions[0]} is a Region of {partitions.pop()}, but role_arn is of {role_partition(role)}; "
+                "allowed: both of one partition."
+            )
+        return regions
+
+
+class ReportSettings(BaseModel):
+    """What the report shows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    windows: Annotated[tuple[Window, ...], AfterValidator(_not_empty)] = tuple(WINDOW_LENGTHS)
+    granularity: Granularities = Field(default_factory=lambda: dict(_DEFAULT_GRANULARITY))
+    utilization_warning: float = Field(default=0.8, gt=0, le=1)
+
+    @property
+    def granularity_by_window(self) -> dict[Window, Granularity]:
+        """The charts' granularity for each window, in the report's order."""
+        granularity = self.granularity
+        if isinstance(granularity, dict):
+            return {window: granularity[window] for window in self.windows}
+        return dict.fromkeys(self.windows, granularity)
+
+    @field_validator("windows")
+    @classmethod
+    def _each_window_once(cls, windows: tuple[Window, ...]) -> tuple[Window, ...]:
+        if len(set(windows)) < len(windows):
+            raise ValueError(f"read {', '.join(windows)}; allowed: each window once.")
+        return windows
+
+    @field_validator("granularity")
+    @classmethod
+    def _longer_window_is_never_finer(
+        cls, granularity: Granularity | dict[Window, Granularity], info: ValidationInfo
+    ) -> Granularity | dict[Window, Granularity]:
+        windows = info.data.get("windows")
+        if not isinstance(granularity, dict) or windows is None:
+            return granularity
+        if set(granularity) != set(windows):
+            raise ValueError(
+                f"names {', '.join(granularity) or 'no window'}, but windows are {', '.join(windows)}; "
+                "allowed: one granularity for all, or one for each window."
+            )
+        by_length: list[Window] = [window for window in WINDOW_LENGTHS if window in granularity]
+        for shorter, longer in pairwise(by_length):
+            fine, coarse = granularity[shorter], granularity[longer]
+            if GRANULARITY_SECONDS[coarse] < GRANULARITY_SECONDS[fine]:
+                raise ValueError(
+                    f"{longer} has {coarse}, finer than the {fine} of {shorter}; allowed: a longer window is never "
+                    "finer than a shorter one."
+                )
+        return granularity
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, from the file and from USAGE_PIPELINE_ variables, which win."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", env_ignore_empty=True, extra="forbid", frozen=True
+    )
+
+    accounts: Annotated[tuple[AccountSettings, ...], AfterValidator(_not_empty)]
+    warehouse: Path = Path("data/warehouse.duckdb")
+    report: ReportSettings = ReportSettings()
+    lookback_days: int = Field(default=3, ge=1, le=455)
+    first_run_days: int = Field(default=30, ge=1, le=455)
+    max_concurrent_scopes: int = Field(default=8, ge=1, le=64)
+    as_of: Annotated[datetime | None, BeforeValidator(checked_moment)] = None
+
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file; nothing else is read."""
+        return env_settings, init_settings
+
+    @field_validator("accounts")
+    @classmethod
+    def _names_are_unique(cls, accounts: tuple[AccountSettings, ...]) -> tuple[AccountSettings, ...]:
+        names = [account.name for account in accounts]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two accounts have the name {quote(repeated[0])}; allowed: each name once.")
+        return accounts
+
+    @classmethod
+    def in_folder(cls, values: Mapping[str, Any], folder: Path) -> Self:
+        """Make the settings from a file's values and the environment; a relative `warehouse` lies under the folder."""
+        settings = cls(**values)
+        settings._folder = folder.resolve()
+        return settings
+
+    def now(self) -> datetime:
+        """The moment the run takes as now, UTC without a zone: `as_of` when it is set."""
+        return self.as_of or datetime.now(UTC).replace(tzinfo=None)
+
+    @property
+    def warehouse_file(self) -> Path:
+        """Absolute path of the DuckDB file that the pipeline writes."""
+        return self._folder / self.warehouse.expanduser()
+
+    @property
+    def data_folder(self) -> Path:
+        """Folder of the warehouse; every result lies in it."""
+        return self.warehouse_file.parent
+
+    @property
+    def published_file(self) -> Path:
+        """The DuckDB file that readers open."""
+        return self.data_folder / "published" / "usage.duckdb"
+
+    @property
+    def report_html(self) -> Path:
+        """The report as one self-contained page."""
+        return self.data_folder / "report.html"
+
+    @property
+    def report_json(self) -> Path:
+        """The report's numbers."""
+        return self.data_folder / "report.json"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Folder of Dagster's own records of runs and events."""
+        return self.data_folder / "dagster_home"
+
+
+_KNOWN_KEYS = KnownKeys(
+    {
+        (): tuple(Settings.model_fields),
+        ("accounts",): tuple(AccountSettings.model_fields),
+        ("report",): tuple(ReportSettings.model_fields),
+    }
+)
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read the settings from `path`, else the file USAGE_PIPELINE_CONFIG names, else `usage_pipeline.yaml` here.
+
+    Raises:
+        ConfigurationError: no file, or something wrong in it or in a USAGE_PIPELINE_ variable; every problem at once.
+    """
+    path = path or Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG_FILE)
+    if not path.exists():
+        raise ConfigurationError(
+            [
+                f"There is no configuration at {path}: write one with `usage-pipeline init`, or see everything work on "
+                "a simulated account with `usage-pipeline demo`."
+            ]
+        )
+    file = read_yaml(path)
+    # Top-level keys are checked here because pydantic-settings has arguments of its own, such as `_env_file`.
+    problems = [
+        f"{file.place((key,))}: {unknown_key_sentence(key, _KNOWN_KEYS.of(()))}"
+        for key in file.data
+        if key not in Settings.model_fields
+    ]
+    problems += _mistyped_variables()
+    values = {key: value for key, value in file.data.items() if key in Settings.model_fields}
+    if unreadable := list(_variables_without_json()):
+        raise ConfigurationError([*problems, *unreadable])
+    try:
+        settings = Settings.in_folder(values, path.parent)
+    except ValidationError as error:
+        problems += [
+            f"{_place(location, file)}: {problem_text(detail, location, _KNOWN_KEYS)}"
+            for detail in error.errors(include_url=False)
+            for location in [_plain_location(detail["loc"])]
+        ]
+        raise ConfigurationError(problems) from error
+    if settings.warehouse_file.is_dir():
+        read = f"read {quote(settings.warehouse)}, which is a folder; allowed: the path of a DuckDB file."
+        problems.append(f"{_place(('warehouse',), file)}: warehouse: {read}")
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def _plain_location(location: Location) -> Location:
+    """The error's location without the steps that pydantic adds for unions."""
+    return tuple(step for step in location if step not in _PYDANTIC_STEPS)
+
+
+def _place(location: Location, file: YamlFile) -> str:
+    """Where the value came from: the variable if one set it, else the file and line."""
+    value: Any = EnvSettingsSource(Settings)()
+    for step in location:
+        if not isinstance(value, dict):
+            break
+        if step not in value:
+            return file.place(location)
+        value = value[step]
+    steps = [str(step).upper() for step in location]
+    names = [ENVIRONMENT_PREFIX + "__".join(steps[:end]) for end in range(len(steps), 0, -1)]
+    variable = next((variable for name in names for variable in os.environ if variable.upper() == name), names[-1])
+    return f"environment variable {variable}"
+
+
+def _mistyped_variables() -> Iterator[str]:
+    """Name variables that nearly spell a setting. Others are left alone: Kubernetes sets some for its services."""
+    known = [*(name.upper() for name in Settings.model_fields), CONFIG_VARIABLE.removeprefix(ENVIRONMENT_PREFIX)]
+    for variable in sorted(os.environ):
+        name = variable.upper().removeprefix(ENVIRONMENT_PREFIX).partition("__")[0]
+        if not variable.upper().startswith(ENVIRONMENT_PREFIX) or name in known:
+            continue
+        # 0.85 keeps Kubernetes' USAGE_PIPELINE_PORT from being taken for REPORT.
+        if nearest := meant(name, known, likeness=0.85):
+            yield f"environment variable {variable}: there is no setting {name}; {nearest.strip()}"
+
+
+def _variables_without_json() -> Iterator[str]:
+    """Name variables of lists and groups whose value is not JSON."""
+    for name, example in (
+        ("ACCOUNTS", '[{"name": "production", "regions": ["us-east-1"]}]'),
+        ("REPORT", '{"windows": ["1day"]}'),
+        ("REPORT__WINDOWS", '["1day", "7days"]'),
+    ):
+        variable = ENVIRONMENT_PREFIX + name
+        if not (text := os.environ.get(variable)):
+            continue
+        try:
+            json.loads(text)
+        except json.JSONDecodeError:
+            yield f"environment variable {variable}: read {quote(text)}; allowed: JSON such as {example}."
+
+
+COMMENTED_EXAMPLE = """\
+# Which AWS accounts are read, and what the report shows. Times are UTC.
+# A variable wins over this file: USAGE_PIPELINE_WAREHOUSE, USAGE_PIPELINE_REPORT__UTILIZATION_WARNING, …
+
+accounts:
+  - name: production            # your own name for it; shown everywhere
+    regions: auto               # every enabled Region that has Bedrock, or a list: [us-east-1, eu-west-1]
+    # Without profile or role_arn, the default credential chain is used (environment, SSO, instance role, …).
+    # profile: production-readonly
+    # role_arn: arn:aws:iam::111122223333:role/usage-pipeline-reader
+    # external_id: the-text-in-the-role's-trust-policy
+
+warehouse: data/warehouse.duckdb  # relative to this file; report.html and published/ lie beside it
+
+report:
+  windows: [1hour, 1day, 7days, 14days, 30days]
+  granularity:                  # 1min, 5min or 1hour; one for all windows (granularity: 5min), or one for each
+    1hour: 1min
+    1day: 1min
+    7days: 5min
+    14days: 1hour
+    30days: 1hour
+  utilization_warning: 0.8      # a pool is marked above this share of its quota
+
+lookback_days: 3                # each daily run reads this many days again, for data that came late
+first_run_days: 30              # how far back the first run goes
+max_concurrent_scopes: 8        # accounts and Regions read at the same time
+# as_of: 2026-11-15T10:30:00Z   # take this as now, to repeat an old run
+"""
+"""A configuration file with every setting explained; it loads as it is."""
