@@ -78,6 +78,7 @@ SCOPES = StoredTable(
         + """
         account_name | varchar | the account's name in the configuration
         aws_partition | varchar | aws or aws-us-gov
+        is_configured | boolean | false once the configuration no longer names it; its stored usage stays
     """
     ),
 )

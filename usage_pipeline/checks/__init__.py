@@ -1,0 +1,1 @@
+"""Data checks: statements about the warehouse that must be true, and how Dagster evaluates them."""

@@ -1,0 +1,206 @@
+"""Checks that hold one table against another: parts add up to wholes, and our consumption to AWS's own estimate.
+
+The integrity rules block: publishing tables with duplicated or lost usage would be worse than publishing nothing new.
+"""
+
+from usage_pipeline.checks.rules import Rule
+
+METRIC_POINTS_ARE_UNIQUE = Rule(
+    name="metric_points_are_unique",
+    table="raw.cloudwatch_metrics",
+    blocking=True,
+    description="No CloudWatch point is stored twice; a point stored twice doubles its tokens and calls.",
+    contradictions="""
+        select
+            account_id,
+            region,
+            namespace,
+            dimension_set,
+            model_id,
+            metric_name,
+            statistic,
+            ts,
+            count(*) as points,
+        from raw.cloudwatch_metrics
+        group by all
+        having count(*) > 1
+    """,
+)
+
+PERIODS_DO_NOT_OVERLAP = Rule(
+    name="periods_do_not_overlap",
+    table="marts.usage_minutely",
+    blocking=True,
+    description="One ModelId's periods follow each other without overlap, so that no minute is counted twice.",
+    contradictions="""
+        select
+            account_id,
+            region,
+            profile_id,
+            ts,
+            resolution_seconds,
+            lead(ts) over (partition by account_id, region, profile_id order by ts) as next_ts,
+        from marts.usage_minutely
+        qualify next_ts < ts + to_seconds(resolution_seconds)
+    """,
+)
+
+PROFILES_ADD_UP_TO_POOLS = Rule(
+    name="profiles_add_up_to_pools",
+    table="marts.quota_usage_minutely",
+    blocking=True,
+    description="For each pool and day, calls, throttles and consumed tokens of its profiles add up to the pool's.",
+    contradictions="""
+        with by_profile as (
+            select
+                pool_id,
+                usage_date,
+                sum(invocations) as invocations,
+                sum(throttles) as throttles,
+                sum(consumed_tokens) as consumed_tokens,
+            from marts.usage_minutely
+            where pool_id is not null
+            group by pool_id, usage_date
+        ),
+
+        by_pool as (
+            select
+                pool_id,
+                usage_date,
+                sum(invocations) as invocations,
+                sum(throttles) as throttles,
+                sum(consumed_tokens) as consumed_tokens,
+            from marts.quota_usage_minutely
+            group by pool_id, usage_date
+        )
+
+        select
+            pool_id,
+            usage_date,
+            by_profile.invocations as profile_invocations,
+            by_pool.invocations as pool_invocations,
+            by_profile.consumed_tokens as profile_tokens,
+            by_pool.consumed_tokens as pool_tokens,
+        from by_profile
+        full join by_pool using (pool_id, usage_date)
+        where
+            by_profile.invocations is distinct from by_pool.invocations
+            or by_profile.throttles is distinct from by_pool.throttles
+            or by_profile.consumed_tokens is distinct from by_pool.consumed_tokens
+    """,
+)
+
+MODEL_IDS_ADD_UP_TO_THE_ACCOUNT = Rule(
+    name="model_ids_add_up_to_the_account",
+    table="marts.usage_minutely",
+    description=(
+        "For each whole hour, calls and tokens over all ModelIds equal CloudWatch's total for the account and Region, "
+        "which has no ModelId. A lower sum means a ModelId that was not read; a higher one, use counted twice."
+    ),
+    contradictions="""
+        with account_totals as (
+            select
+                account_id,
+                region,
+                ts as hour,
+                sum(value) filter (where metric_name = 'Invocations')::bigint as invocations,
+                sum(value) filter (where metric_name = 'InputTokenCount')::bigint as input_tokens,
+                sum(value) filter (where metric_name = 'OutputTokenCount')::bigint as output_tokens,
+            from raw.cloudwatch_metrics
+            where dimension_set = 'none' and statistic = 'Sum' and period_seconds = 3600
+            group by account_id, region, ts
+        ),
+
+        by_model_id as (
+            select
+                account_id,
+                region,
+                date_trunc('hour', ts) as hour,
+                sum(invocations)::bigint as invocations,
+                sum(input_tokens)::bigint as input_tokens,
+                sum(output_tokens)::bigint as output_tokens,
+            from marts.usage_minutely
+            group by account_id, region, date_trunc('hour', ts)
+        )
+
+        select
+            account_id,
+            region,
+            account_totals.hour,
+            account_totals.invocations as account_invocations,
+            coalesce(by_model_id.invocations, 0) as model_id_invocations,
+            account_totals.input_tokens as account_input_tokens,
+            coalesce(by_model_id.input_tokens, 0) as model_id_input_tokens,
+        from account_totals
+        left join by_model_id using (account_id, region, hour)
+        where
+            coalesce(account_totals.invocations, 0) <> coalesce(by_model_id.invocations, 0)
+            or coalesce(account_totals.input_tokens, 0) <> coalesce(by_model_id.input_tokens, 0)
+            or coalesce(account_totals.output_tokens, 0) <> coalesce(by_model_id.output_tokens, 0)
+        order by account_id, region, account_totals.hour
+    """,
+)
+
+EVERY_BURNDOWN_RATE_IS_KNOWN = Rule(
+    name="every_burndown_rate_is_known",
+    table="marts.quota_pools",
+    description=(
+        "AWS documents the burndown rate of every model in use. An inferred rate was read from AWS's own "
+        "EstimatedTPMQuotaUsage (a warning); an assumed one is a guess on the safe side (an error). Add the rate to "
+        "reference/burndown_rates.csv once AWS documents it."
+    ),
+    contradictions="""
+        with used_pools as (
+            select distinct pool_id
+            from marts.quota_usage_minutely
+            where usage_date > (select max(usage_date) from marts.quota_usage_minutely) - 30
+        )
+
+        select
+            model_id,
+            any_value(burndown_rate) as burndown_rate,
+            burndown_source,
+            string_agg(pool_id, ', ' order by pool_id) as pools,
+            if(burndown_source = 'inferred', 'WARN', 'ERROR') as severity,
+        from marts.quota_pools
+        semi join used_pools using (pool_id)
+        where burndown_source is distinct from 'documented'
+        group by model_id, burndown_source
+        order by model_id
+    """,
+)
+
+CONSUMED_TOKENS_AGREE_WITH_AWS = Rule(
+    name="consumed_tokens_agree_with_aws",
+    table="marts.quota_usage_minutely",
+    description=(
+        "Per pool and minute, our consumed tokens are within 1 % of AWS's EstimatedTPMQuotaUsage, or within one token "
+        "per call. A difference means a wrong burndown rate, a profile that was not read, or late data."
+    ),
+    contradictions="""
+        select
+            pool_id,
+            count(*) as minutes,
+            min(ts) as first_minute,
+            max(ts) as last_minute,
+            sum(consumed_tokens)::bigint as consumed_tokens,
+            sum(aws_estimated_tokens)::bigint as aws_estimated_tokens,
+        from marts.quota_usage_minutely
+        where
+            resolution_seconds = 60
+            and aws_estimated_tokens is not null
+            and usage_date > (select max(usage_date) from marts.quota_usage_minutely) - 30
+            and abs(consumed_tokens - aws_estimated_tokens) > greatest(0.01 * aws_estimated_tokens, invocations)
+        group by pool_id
+        order by pool_id
+    """,
+)
+
+RECONCILIATION_RULES = (
+    METRIC_POINTS_ARE_UNIQUE,
+    PERIODS_DO_NOT_OVERLAP,
+    PROFILES_ADD_UP_TO_POOLS,
+    MODEL_IDS_ADD_UP_TO_THE_ACCOUNT,
+    EVERY_BURNDOWN_RATE_IS_KNOWN,
+    CONSUMED_TOKENS_AGREE_WITH_AWS,
+)

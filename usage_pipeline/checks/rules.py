@@ -1,0 +1,98 @@
+"""What a data check is: a statement about one table and the query that finds the rows which contradict it.
+
+Here: the `Rule` type and its evaluation on a DuckDB connection. Not here: the rules themselves (the other modules of
+this package) and their Dagster form (`asset_checks.py`).
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import duckdb
+
+Severity = Literal["ERROR", "WARN"]
+
+MOST_EXAMPLES = 20
+"""Offending rows that a result carries; an alert is read on a phone."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One statement about one table.
+
+    `contradictions` is a query, or a function for what SQL cannot say, such as reading a quota's name; every row
+    that it returns is a proof that the statement is false. Its columns are the keys and values that a person needs
+    to see. A column named `severity`, when there is one, holds ERROR or WARN and overrides the rule's own for that
+    row. `parameters` are bound by name.
+    """
+
+    name: str
+    table: str
+    description: str
+    contradictions: str | Callable[[duckdb.DuckDBPyConnection], list[dict[str, Any]]]
+    severity: Severity = "ERROR"
+    blocking: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        if "." not in self.table:
+            raise ValueError(f"check {self.name}: table {self.table!r} must be written schema.table")
+
+
+@dataclass(frozen=True)
+class RuleResult:
+    """How one rule came out. `failing_rows` counts all contradictions; `examples` holds the first 20."""
+
+    rule: Rule
+    passed: bool
+    severity: Severity
+    failing_rows: int
+    examples: list[dict[str, Any]]
+
+    @property
+    def examples_json(self) -> str:
+        """The examples as a JSON list; times in ISO 8601."""
+        return json.dumps(self.examples, default=str, ensure_ascii=False)
+
+
+def evaluate(con: duckdb.DuckDBPyConnection, rule: Rule) -> RuleResult:
+    """Run one rule.
+
+    Raises:
+        duckdb.Error: when the query cannot run, for example because a table is missing. A check that cannot run is
+            an error of the pipeline, never a passed or failed check.
+    """
+    failing_rows, examples, severities = (
+        _from_query(con, rule.contradictions, rule.parameters)
+        if isinstance(rule.contradictions, str)
+        else _from_rows(rule.contradictions(con))
+    )
+    severity: Severity = rule.severity
+    if severities:
+        severity = "ERROR" if "ERROR" in severities else "WARN"
+    return RuleResult(rule, failing_rows == 0, severity, failing_rows, examples)
+
+
+def _from_query(
+    con: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any]
+) -> tuple[int, list[dict[str, Any]], set[str]]:
+    """How many rows contradict, the first of them, and the severities that they name."""
+    query = query.strip().rstrip(";")
+    counted = con.execute(f"select count(*) from ({query})", dict(parameters)).fetchone()
+    failing_rows = int(counted[0]) if counted else 0
+    if failing_rows == 0:
+        return 0, [], set()
+    cursor = con.execute(f"select * from ({query}) limit {MOST_EXAMPLES}", dict(parameters))
+    columns = [column[0] for column in cursor.description or []]
+    examples = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    severities: set[str] = set()
+    if "severity" in columns:
+        rows = con.execute(f"select distinct severity from ({query})", dict(parameters)).fetchall()
+        severities = {row[0] for row in rows}
+    return failing_rows, examples, severities
+
+
+def _from_rows(rows: list[dict[str, Any]]) -> tuple[int, list[dict[str, Any]], set[str]]:
+    """The same for rows that a function found."""
+    return len(rows), rows[:MOST_EXAMPLES], {row["severity"] for row in rows if "severity" in row}

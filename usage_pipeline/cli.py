@@ -1,0 +1,287 @@
+"""The command `usage-pipeline`: what each command takes and says. Work is done elsewhere and imported when it is asked for.
+
+Every command ends by saying where its output is. Exit codes: 0 well, 1 it could not be done, 2 it was done and a data
+check of severity ERROR failed.
+"""
+
+import datetime as dt
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from usage_pipeline.config import CONFIG_VARIABLE, COMMENTED_EXAMPLE, ConfigurationError, Settings, load_settings
+
+if TYPE_CHECKING:
+    from usage_pipeline.runs import RunOutcome
+
+CHECKS_FAILED = 2
+
+app = typer.Typer(
+    name="usage-pipeline",
+    help="What your Amazon Bedrock models use, and how far their quotas are. Start with `usage-pipeline demo`.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+sandbox_app = typer.Typer(help="A simulated AWS organisation over HTTP, with the truth beside it.", no_args_is_help=True)
+app.add_typer(sandbox_app, name="sandbox")
+
+out = Console()
+err = Console(stderr=True)
+
+Day = Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
+
+
+def _stop(message: str) -> NoReturn:
+    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def _settings_or_stop(config: Path | None = None) -> Settings:
+    if config is not None:
+        os.environ[CONFIG_VARIABLE] = str(config)
+    try:
+        return load_settings()
+    except ConfigurationError as error:
+        _stop(str(error))
+
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Configuration file [default: ./usage_pipeline.yaml]."),
+]
+
+
+@app.command()
+def init(
+    config: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("usage_pipeline.yaml"),
+) -> None:
+    """Write a commented configuration file to start from."""
+    try:
+        with config.open("x", encoding="utf-8") as file:
+            file.write(COMMENTED_EXAMPLE)
+    except FileExistsError:
+        _stop(f"{config} exists already and was left as it is; name another file: usage-pipeline init FILE")
+    except OSError as error:
+        _stop(f"{config} could not be written: {error.strerror}")
+    out.print(f"Wrote {config}. Name your accounts in it, then try `usage-pipeline doctor`.", markup=False)
+
+
+@app.command()
+def doctor(config: ConfigOption = None) -> None:
+    """Try every permission that the pipeline needs, in every account and Region, and say what is missing."""
+    from usage_pipeline.doctor import examine
+
+    settings = _settings_or_stop(config)
+    findings = examine(settings, out)
+    raise typer.Exit(1 if findings else 0)
+
+
+@app.command()
+def run(
+    date: Annotated[Day, typer.Option("--date", help="One UTC day.")] = None,
+    first: Annotated[Day, typer.Option("--from", help="First UTC day of a range.")] = None,
+    last: Annotated[Day, typer.Option("--to", help="Last UTC day of a range [default: today].")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Read the days from AWS, rebuild what changed, check it, publish it and write the report.
+
+    Without a day: the last days that the configuration looks back (3) and today so far; on an empty warehouse, the
+    last 30 days.
+    """
+    settings = _settings_or_stop(config)
+    days = _days_to_run(settings, date, first, last)
+    raise typer.Exit(_run_and_say(settings, *days))
+
+
+def _days_to_run(
+    settings: Settings, date: dt.datetime | None, first: dt.datetime | None, last: dt.datetime | None
+) -> tuple[dt.date, dt.date]:
+    from usage_pipeline.partitions import FIRST_DAY
+    from usage_pipeline.schedules import days_to_read
+
+    today = settings.now().date()
+    if date and (first or last):
+        _stop("--date names one day, --from and --to a range; give one or the other.")
+    if last and not first:
+        _stop("--to needs --from; name the first day of the range.")
+    if date:
+        days = date.date(), date.date()
+    elif first:
+        days = first.date(), last.date() if last else today
+    elif settings.warehouse_file.exists():
+        days = days_to_read(settings.now(), settings.lookback_days)
+    else:
+        days = days_to_read(settings.now(), settings.first_run_days)
+    if days[0] > days[1]:
+        _stop(f"--from {days[0]} is after --to {days[1]}.")
+    if days[1] > today:
+        _stop(f"{days[1]} is in the future; today is {today} (UTC).")
+    if days[0] < FIRST_DAY:
+        _stop(f"{days[0]} is before {FIRST_DAY}, when Amazon Bedrock became available.")
+    return days
+
+
+def _run_and_say(settings: Settings, first: dt.date, last: dt.date) -> int:
+    """Run the days with a progress bar, then say what failed and where the output is. Returns the exit code."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    import dagster as dg
+
+    from usage_pipeline.definitions import build_definitions
+    from usage_pipeline.runs import alone_in, prepare_instance_folder, put_away_killed_runs, run_days
+    from usage_pipeline.schedules import DAILY_JOB
+
+    home = Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home)
+    prepare_instance_folder(home)
+    settings.data_folder.mkdir(parents=True, exist_ok=True)
+    days = f"{first}" if first == last else f"{first} to {last}"
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+
+    def waiting() -> None:
+        err.print("Another run is writing this warehouse; waiting for it to end.", markup=False)
+
+    with alone_in(settings.data_folder, waiting), dg.DagsterInstance.from_config(str(home)) as instance:
+        for run_id in put_away_killed_runs(instance):
+            err.print(f"Put away run {run_id}, which was ended before it was over.", markup=False)
+        with Progress(*columns, console=err) as progress:
+            steps = len(build_definitions(settings).resolve_job_def(DAILY_JOB).nodes)
+            task = progress.add_task(days, total=steps)
+
+            def step(name: str, word: str) -> None:
+                if word == "started":
+                    progress.update(task, description=f"{days}: {name.replace('__', '.')}")
+                else:
+                    progress.advance(task)
+
+            outcome = run_days(settings, instance, first, last, step)
+            progress.update(task, description=days)
+    return _say_outcome(settings, home, outcome)
+
+
+def _say_outcome(settings: Settings, home: Path, outcome: "RunOutcome") -> int:
+    for evaluation in outcome.failed_checks:
+        rows = evaluation.metadata.get("failing_rows")
+        count = f" ({rows.value} rows)" if rows is not None else ""
+        name = f"{'.'.join(evaluation.asset_key.path)}: {evaluation.check_name.replace('_', ' ')}"
+        err.print(f"{evaluation.severity.value:5} not true for {name}{count}", markup=False, highlight=False)
+    if not outcome.succeeded:
+        steps = ", ".join(step.replace("__", ".") for step in outcome.failed_steps)
+        err.print(
+            f"The run failed at {steps or 'a blocking check'}; what was read before is kept, and what was published "
+            f"before is unchanged.\nSee it with: usage-pipeline dev (run {outcome.run_id})",
+            style="red",
+            markup=False,
+            highlight=False,
+        )
+        return 1
+    for label, path in (
+        ("report", settings.report_html),
+        ("its numbers", settings.report_json),
+        ("tables", settings.published_file),
+    ):
+        out.print(f"{label:12} {path}", markup=False, highlight=False, soft_wrap=True)
+    return CHECKS_FAILED if outcome.failed_errors else 0
+
+
+OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for everything that is written.")]
+
+
+@app.command()
+def demo(
+    folder: OutOption = Path("data/demo"),
+    days: Annotated[int, typer.Option(min=1, max=60, help="Whole days of simulated traffic before today.")] = 30,
+    seed: Annotated[int, typer.Option(help="Equal seeds make equal traffic.")] = 7,
+) -> None:
+    """Run the whole pipeline on a simulated AWS organisation: no credentials, no network, about a minute."""
+    from usage_pipeline.sandbox.process import prepare_demo_folder, sandbox_process
+
+    if problem := prepare_demo_folder(folder):
+        _stop(problem)
+    with sandbox_process(folder, days=days, seed=seed) as sandbox:
+        out.print(f"Simulated AWS at {sandbox.endpoint_url}; its traffic is made up.", markup=False, highlight=False)
+        os.environ.update(sandbox.environment)
+        settings = _settings_or_stop()
+        exit_code = _run_and_say(settings, *_demo_days(settings, days))
+    out.print(f"{'truth':12} {folder / 'truth.duckdb'}", markup=False, highlight=False, soft_wrap=True)
+    # Checks that fail are part of the show: the simulated organisation has planned faults.
+    raise typer.Exit(0 if exit_code == CHECKS_FAILED else exit_code)
+
+
+def _demo_days(settings: Settings, days: int) -> tuple[dt.date, dt.date]:
+    today = settings.now().date()
+    return today - dt.timedelta(days=days), today
+
+
+@app.command()
+def dev(
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="Put a simulated AWS organisation behind it.")] = False,
+    folder: OutOption = Path("data/demo"),
+    port: Annotated[int, typer.Option(help="Port of Dagster's UI.")] = 3000,
+    config: ConfigOption = None,
+) -> None:
+    """Open Dagster's UI, schedule and sensors, with the pool limit that the warehouse needs."""
+    from contextlib import ExitStack
+
+    from usage_pipeline.runs import prepare_instance_folder
+
+    with ExitStack() as stack:
+        if sandbox:
+            from usage_pipeline.sandbox.process import sandbox_process
+
+            running = stack.enter_context(sandbox_process(folder, days=30, seed=7))
+            os.environ.update(running.environment)
+            out.print(f"Simulated AWS at {running.endpoint_url}.", markup=False, highlight=False)
+        settings = _settings_or_stop(config)
+        home = Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home).resolve()
+        os.environ["DAGSTER_HOME"] = str(prepare_instance_folder(home))
+        os.environ[CONFIG_VARIABLE] = str(Path(os.environ.get(CONFIG_VARIABLE, "usage_pipeline.yaml")).resolve())
+        out.print(f"Dagster at http://127.0.0.1:{port}; stop with Ctrl-C.", markup=False, highlight=False)
+        command = [sys.executable, "-m", "dagster", "dev", "-m", "usage_pipeline.definitions", "--port", str(port)]
+        # Ctrl-C reaches Dagster too; it ends its own processes first.
+        try:
+            exit_code = subprocess.run(command, check=False).returncode  # noqa: S603  (our own interpreter)
+        except KeyboardInterrupt:
+            exit_code = 0
+    raise typer.Exit(exit_code)
+
+
+@sandbox_app.command("serve")
+def sandbox_serve(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    days: Annotated[int, typer.Option(min=1, max=455, help="Whole days of traffic before today.")] = 30,
+    seed: Annotated[int, typer.Option(help="Equal seeds make equal traffic.")] = 7,
+    folder: OutOption = Path("data/sandbox"),
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help="denied:SERVICE:ACCOUNT:REGION, throttled:SERVICE[:N], slow:SERVICE:MS or partial_data[:N]."),
+    ] = None,
+    until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
+) -> None:
+    """Serve a simulated AWS organisation for any AWS program; prints the environment to set when it is ready."""
+    from usage_pipeline.sandbox.process import serve_until_stopped
+
+    if problem := serve_until_stopped(
+        folder, port=port, days=days, seed=seed, faults=fault or [], until_stdin_closes=until_stdin_closes
+    ):
+        _stop(problem)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

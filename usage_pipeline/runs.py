@@ -1,0 +1,144 @@
+"""Running the daily job in this process, for the command line and cron; the UI and the schedule need none of this.
+
+Here: the Dagster instance that `run`, `demo` and `dev` share, one run at a time, progress, and putting away what a
+killed run left behind. Not here: what the job does (`definitions.py`, `assets/`).
+"""
+
+import datetime as dt
+import fcntl
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from usage_pipeline.config import Settings
+from usage_pipeline.definitions import DAILY_JOB, build_definitions
+
+RUN_HERE_TAG = "usage_pipeline/run_on_host"
+"""Marks a run that a command executed in its own process, with the host's name."""
+
+INSTANCE_SETTINGS = """\
+# Written by usage-pipeline. DuckDB takes one writer: every asset that writes is in the pool `warehouse`.
+concurrency:
+  pools:
+    default_limit: 1
+    granularity: op
+# A killed run gives its place in the pool back.
+run_monitoring:
+  enabled: true
+  free_slots_after_run_end_seconds: 5
+telemetry:
+  enabled: false
+"""
+
+_STEP_WORDS = {
+    dg.DagsterEventType.STEP_START: "started",
+    dg.DagsterEventType.STEP_SUCCESS: "succeeded",
+    dg.DagsterEventType.STEP_FAILURE: "failed",
+    dg.DagsterEventType.STEP_SKIPPED: "skipped",
+}
+
+Progress = Callable[[str, str], None]
+"""Called with a step's name and `started`, `succeeded`, `failed` or `skipped`."""
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended: its id, whether every step succeeded, and the checks that failed in it."""
+
+    run_id: str
+    succeeded: bool
+    failed_steps: tuple[str, ...]
+    failed_checks: tuple[dg.AssetCheckEvaluation, ...]
+
+    @property
+    def failed_errors(self) -> tuple[dg.AssetCheckEvaluation, ...]:
+        """Failed checks of severity ERROR."""
+        return tuple(check for check in self.failed_checks if check.severity == dg.AssetCheckSeverity.ERROR)
+
+
+def prepare_instance_folder(folder: Path) -> Path:
+    """Make a DAGSTER_HOME with the pool limit, unless it has settings of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings_file = folder / "dagster.yaml"
+    if not settings_file.exists():
+        settings_file.write_text(INSTANCE_SETTINGS, encoding="utf-8")
+    return folder
+
+
+@contextmanager
+def alone_in(folder: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold the folder's run lock; `waiting` is called once when another run has it. The system frees it on a kill."""
+    with (folder / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def put_away_killed_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Mark runs that a killed command left as started, and free their place in the pool. Returns their ids.
+
+    Call it holding the run lock: then no command of this host is still running one.
+    """
+    left_over = instance.get_runs(
+        dg.RunsFilter(
+            statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED],
+            tags={RUN_HERE_TAG: socket.gethostname()},
+        )
+    )
+    for run in left_over:
+        instance.report_run_failed(run, "The process was ended before the run was over; its days are read again.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return [run.run_id for run in left_over]
+
+
+def run_days(
+    settings: Settings, instance: dg.DagsterInstance, first: dt.date, last: dt.date, progress: Progress
+) -> RunOutcome:
+    """Run the daily job for the UTC days `first` to `last` as one run."""
+    definitions = build_definitions(settings, loggers={"steps": _step_logger(progress)})
+    result = definitions.resolve_job_def(DAILY_JOB).execute_in_process(
+        instance=instance,
+        run_config={"loggers": {"steps": {}}},
+        tags={
+            "dagster/asset_partition_range_start": first.isoformat(),
+            "dagster/asset_partition_range_end": last.isoformat(),
+            RUN_HERE_TAG: socket.gethostname(),
+        },
+        raise_on_error=False,
+    )
+    return RunOutcome(
+        run_id=result.run_id,
+        succeeded=result.success,
+        failed_steps=tuple(
+            event.step_key for event in result.all_node_events if event.is_step_failure and event.step_key
+        ),
+        failed_checks=tuple(
+            evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed
+        ),
+    )
+
+
+def _step_logger(progress: Progress) -> dg.LoggerDefinition:
+    """A Dagster logger that turns step events into calls of `progress` and prints nothing."""
+
+    class StepHandler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            event = getattr(record, "dagster_event", None)
+            if isinstance(event, dg.DagsterEvent) and event.step_key and (word := _STEP_WORDS.get(event.event_type)):
+                progress(event.step_key, word)
+
+    @dg.logger(description="Tells a command which step runs.")
+    def steps(_: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.Logger("usage_pipeline.steps")  # noqa: LOG001  (unregistered on purpose: one per run)
+        logger.addHandler(StepHandler())
+        return logger
+
+    return steps
