@@ -23,6 +23,9 @@ from pydantic import Field
 
 from usage_pipeline.raw_tables import CLOUDWATCH_SERIES, DAY_CHANGES, SOURCE_STATUS, STORED_TABLES, StoredTable
 
+WAREHOUSE_POOL = "warehouse"
+"""Dagster pool of every asset and check that opens the warehouse; the instance limits it to one at a time."""
+
 SCHEMAS = ("raw", "staging", "intermediate", "marts", "ops")
 
 FIRST_PAUSE_SECONDS = 0.05
@@ -422,33 +425,29 @@ def record_source_status(con: duckdb.DuckDBPyConnection, rows: pa.Table) -> int:
     return rows.num_rows
 
 
-def publish(
-    warehouse_path: Path,
-    published_path: Path,
-    wait_seconds: float = 600.0,
-    copy: Callable[[Path, Path], object] = shutil.copyfile,
-) -> None:
-    """Put a copy of the warehouse where readers look, in one step that no open reader notices.
+def publish(warehouse: Warehouse, published_path: Path, copy: Callable[[Path, Path], object] = shutil.copyfile) -> int:
+    """Put a copy of the warehouse where readers look, in one step that no open reader notices; returns its bytes.
 
     The published file is either the old one or the new one, whole, also when the process is killed. Nobody can write
     to the warehouse while it is copied.
 
     Raises:
-        WarehouseBusyError: another process had the warehouse for all of `wait_seconds`.
+        WarehouseBusyError: another process had the warehouse for all of `lock_wait_seconds`.
         OSError: the copy failed; the old published file is untouched.
     """
     published_path.parent.mkdir(parents=True, exist_ok=True)
     # A fixed name: what a killed run left behind is overwritten by the next one.
     unfinished = published_path.with_name(f".{published_path.name}.unfinished")
-    con = open_when_free(str(warehouse_path), wait_seconds=wait_seconds)
-    try:
+    with warehouse.connect() as con:
         con.execute("checkpoint")
-        copy(warehouse_path, unfinished)
-        _flush_to_disk(unfinished)
-        unfinished.replace(published_path)
-    finally:
-        con.close()
-        unfinished.unlink(missing_ok=True)
+        try:
+            copy(Path(warehouse.database), unfinished)
+            _flush_to_disk(unfinished)
+            size = unfinished.stat().st_size
+            unfinished.replace(published_path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    return size
 
 
 def _flush_to_disk(path: Path) -> None:
