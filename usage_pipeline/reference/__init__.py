@@ -1,0 +1,199 @@
+"""Dated facts that AWS publishes in prose, kept as CSV files beside this module, and how they are read and checked.
+
+Here: the row of each file, and errors that name the file, line, column and what is allowed. Not here: what follows from
+the facts; SQL and `quotas/` decide that.
+"""
+
+import csv
+from collections.abc import Sequence
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+REFERENCE_FOLDER = Path(__file__).parent
+
+
+class ReferenceDataError(ValueError):
+    """A reference file says something that is not allowed. The text names the file, line, column and what is."""
+
+
+def _none_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
+Text = Annotated[str, Field(min_length=1, description="a text that is not empty")]
+Day = Annotated[date, Field(description="a UTC day written as YYYY-MM-DD")]
+LastDay = Annotated[
+    date | None,
+    BeforeValidator(_none_if_empty),
+    Field(description="a UTC day written as YYYY-MM-DD, or nothing while the row holds"),
+]
+
+
+class ReferenceRow(BaseModel):
+    """One row of a reference file; its fields are the file's columns, in order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def key(self) -> tuple[str, ...]:
+        """What may occur once in the file."""
+        return tuple(str(value) for value in self.model_dump().values())
+
+
+class BurndownRate(ReferenceRow):
+    """Quota tokens that one output token of the models of a pattern takes, while the row is valid."""
+
+    model_pattern: Text
+    rate: Annotated[float, Field(gt=0, le=1000, description="quota tokens per output token, above 0")]
+    valid_from: Day
+    valid_to: LastDay
+    basis: Annotated[Literal["documented", "assumed"], Field(description="documented or assumed")]
+    source: Text
+
+    def key(self) -> tuple[str, ...]:
+        """A pattern has one rate from a day on."""
+        return (self.model_pattern, self.valid_from.isoformat())
+
+
+class ModelLimit(ReferenceRow):
+    """The most output tokens that one request to the models of a pattern can ask for."""
+
+    model_pattern: Text
+    max_output_tokens: Annotated[int, Field(ge=0, description="a whole number of tokens, 0 or more")]
+    source: Text
+
+    def key(self) -> tuple[str, ...]:
+        """A pattern has one limit."""
+        return (self.model_pattern,)
+
+
+class EndpointPrefix(ReferenceRow):
+    """A prefix of system inference profile ids and the kind of endpoint behind it."""
+
+    prefix: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", description="small letters and hyphens, no dot")]
+    endpoint_type: Annotated[Literal["geo", "global"], Field(description="geo or global")]
+    source: Text
+
+    def key(self) -> tuple[str, ...]:
+        """A prefix means one kind of endpoint."""
+        return (self.prefix,)
+
+
+class QuotaLabel(ReferenceRow):
+    """A name that AWS's quotas use for a model and that does not follow from the model's id or display name.
+
+    `shared` says that AWS limits several models by this one quota, so that its code may be used by each of them.
+    """
+
+    model_id: Text
+    quota_label: Text
+    shared: Annotated[bool, Field(description="true or false")]
+    source: Text
+
+    def key(self) -> tuple[str, ...]:
+        """A name of a model is listed once."""
+        return (self.model_id, self.quota_label.casefold())
+
+
+ROW_TYPES: dict[str, type[ReferenceRow]] = {
+    "burndown_rates": BurndownRate,
+    "model_limits": ModelLimit,
+    "endpoint_prefixes": EndpointPrefix,
+    "quota_labels": QuotaLabel,
+}
+
+Row = TypeVar("Row", bound=ReferenceRow)
+
+
+def reference_path(name: str) -> Path:
+    """Where a reference file is, by its name without `.csv`."""
+    if name not in ROW_TYPES:
+        raise ReferenceDataError(f"There is no reference file {name!r}. There are: {', '.join(ROW_TYPES)}.")
+    return REFERENCE_FOLDER / f"{name}.csv"
+
+
+def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
+    """The rows of a reference file, each checked. Raises ReferenceDataError on the first that is not allowed."""
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        _check_header(path, next(reader, []), row_type)
+        rows = [(reader.line_num, _row(path, reader.line_num, values, row_type)) for values in reader if values]
+    first_lines: dict[tuple[str, ...], int] = {}
+    for line, row in rows:
+        if row.key() in first_lines:
+            raise ReferenceDataError(
+                f"{path.name}, line {line}: {' | '.join(row.key())} was given on line {first_lines[row.key()]} already."
+            )
+        first_lines[row.key()] = line
+    return [row for _, row in rows]
+
+
+def burndown_rates() -> list[BurndownRate]:
+    """Quota tokens per output token, by model pattern and day. Raises ReferenceDataError also when two rows overlap."""
+    path = reference_path("burndown_rates")
+    rates = read_rows(path, BurndownRate)
+    refuse_overlaps(path, rates)
+    return rates
+
+
+def model_limits() -> list[ModelLimit]:
+    """Most output tokens of one request, by model pattern."""
+    return read_rows(reference_path("model_limits"), ModelLimit)
+
+
+def endpoint_prefixes() -> list[EndpointPrefix]:
+    """Prefixes of system inference profile ids."""
+    return read_rows(reference_path("endpoint_prefixes"), EndpointPrefix)
+
+
+def quota_labels() -> list[QuotaLabel]:
+    """Names that quotas use for models and that do not follow from the models' own names."""
+    return read_rows(reference_path("quota_labels"), QuotaLabel)
+
+
+def refuse_overlaps(path: Path, rates: Sequence[BurndownRate]) -> None:
+    """Raise ReferenceDataError when two rows give the same pattern a rate for the same day, or a row ends too early."""
+    for rate in rates:
+        if rate.valid_to is not None and rate.valid_to < rate.valid_from:
+            raise ReferenceDataError(
+                f"{path.name}, pattern {rate.model_pattern}: valid_to {rate.valid_to} is before valid_from"
+                f" {rate.valid_from}."
+            )
+    ordered = sorted(rates, key=BurndownRate.key)
+    for earlier, later in pairwise(ordered):
+        if earlier.model_pattern != later.model_pattern:
+            continue
+        if earlier.valid_to is None or earlier.valid_to >= later.valid_from:
+            raise ReferenceDataError(
+                f"{path.name}, pattern {later.model_pattern}: the row from {earlier.valid_from} must end (valid_to)"
+                f" before the row from {later.valid_from} starts."
+            )
+
+
+def _check_header(path: Path, header: list[str], row_type: type[ReferenceRow]) -> None:
+    allowed = list(row_type.model_fields)
+    if header != allowed:
+        raise ReferenceDataError(
+            f"{path.name}, line 1: read the columns {', '.join(header) or '(none)'}; allowed are {', '.join(allowed)},"
+            " in this order."
+        )
+
+
+def _row(path: Path, line: int, values: list[str], row_type: type[Row]) -> Row:
+    columns = list(row_type.model_fields)
+    if len(values) != len(columns):
+        raise ReferenceDataError(
+            f"{path.name}, line {line}: read {len(values)} values; allowed are {len(columns)}: {', '.join(columns)}."
+        )
+    read = {column: value.strip() for column, value in zip(columns, values, strict=True)}
+    try:
+        return row_type.model_validate(read)
+    except ValidationError as error:
+        column = str(error.errors()[0]["loc"][0])
+        allowed = row_type.model_fields[column].description
+        raise ReferenceDataError(
+            f"{path.name}, line {line}, column {column}: read {read[column]!r}; allowed is {allowed}."
+        ) from error
