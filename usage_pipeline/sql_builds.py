@@ -13,14 +13,16 @@ from datetime import date, timedelta
 
 import duckdb
 
-from usage_pipeline.raw_tables import DAY_CHANGES, SQL_MODEL_BUILDS, STORED_TABLES
+from usage_pipeline.raw_tables import DAY_CHANGES, SOURCE_STATUS, SQL_MODEL_BUILDS, STORED_TABLES
 from usage_pipeline.sql_models import SqlModel, SqlModelError, column_types
 
 DAY_COLUMN = "usage_date"
 """The column by which a windowed model's rows are replaced: a UTC day."""
 
-DAY_SOURCES = frozenset(name for name, table in STORED_TABLES.items() if table.day_column == DAY_COLUMN)
-"""Stored tables whose changes `ops.day_changes` counts by UTC day of use."""
+DAY_SOURCES = frozenset(
+    name for name, table in STORED_TABLES.items() if table.day_column in (DAY_COLUMN, SOURCE_STATUS.day_column)
+)
+"""Stored tables whose changes `ops.day_changes` counts by UTC day of use; catalogue snapshots are not among them."""
 
 
 @dataclass(frozen=True)

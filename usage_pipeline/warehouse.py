@@ -340,24 +340,32 @@ def _swap(con: duckdb.DuckDBPyConnection, table: StoredTable, rows: pa.Table, co
                 f"Rows for {table.qualified_name}: {incoming.num_rows - (fitting or (0,))[0]} of {incoming.num_rows} "
                 "lie outside the days, scopes or series that they are to replace."
             )
-        before = _day_contents(con, table, f"{table.qualified_name} as points where {condition}")
-        con.execute(f"delete from {table.qualified_name} as points where {condition}")
+        stored = f"from {table.qualified_name} as points where {condition}"
+        before = _contents_by_day(con, stored, _day_column(table))
+        con.execute(f"delete {stored}")
         con.execute(f"insert into {table.qualified_name} by name select * from incoming_rows")
-        after = _day_contents(con, table, f"{table.qualified_name} as points where {condition}")
-        changed = {day for day in before.keys() | after.keys() if before.get(day) != after.get(day)}
-        note_changed_days(con, table.qualified_name, changed)
+        after = _contents_by_day(con, stored, _day_column(table))
+        note_changed_days(con, table.qualified_name, _differing_days(before, after))
     return incoming.num_rows
 
 
-def _day_contents(con: duckdb.DuckDBPyConnection, table: StoredTable, source: str) -> dict[date, tuple[int, ...]]:
-    """Row count and hashes of each day's rows; the order of rows does not matter."""
+DayContents = dict[date, tuple[int, ...]]
+
+
+def _contents_by_day(con: duckdb.DuckDBPyConnection, query: str, day_column: str) -> DayContents:
+    """Row count and hashes of each day's rows of a query; the order of rows does not matter."""
     rows = con.execute(
         f"""
-        select {_day_column(table)}, count(*), bit_xor(hash(points)), sum(hash(points)::hugeint)
-        from {source} group by all
+        select {day_column}, count(*), bit_xor(hash(rows)), sum(hash(rows)::hugeint)
+        from ({query}) as rows
+        group by {day_column}
         """
     ).fetchall()
     return {day: tuple(content) for day, *content in rows}
+
+
+def _differing_days(before: DayContents, after: DayContents) -> set[date]:
+    return {day for day in before.keys() | after.keys() if before.get(day) != after.get(day)}
 
 
 def note_changed_days(con: duckdb.DuckDBPyConnection, table_name: str, days: Collection[date]) -> None:
@@ -419,10 +427,25 @@ def record_source_status(con: duckdb.DuckDBPyConnection, rows: pa.Table) -> int:
             from incoming_rows as incoming
             """
         ).to_arrow_table()
+        before = _reading_contents(con)
         con.execute(f"delete from {name} as stored where exists (from incoming_rows as incoming where {_SAME_READING})")
         with _registered(con, kept_rows=kept):
             con.execute(f"insert into {name} by name select * from kept_rows")
+        note_changed_days(con, name, _differing_days(before, _reading_contents(con)))
     return rows.num_rows
+
+
+def _reading_contents(con: duckdb.DuckDBPyConnection) -> DayContents:
+    """Per day, what SQL models read of the status; the run and its duration are no reason to rebuild anything."""
+    return _contents_by_day(
+        con,
+        f"""
+        select partition_date, account_id, region, source, covered_until, resolution_seconds
+        from {SOURCE_STATUS.qualified_name}
+        where partition_date in (select partition_date from incoming_rows)
+        """,
+        "partition_date",
+    )
 
 
 def publish(warehouse: Warehouse, published_path: Path, copy: Callable[[Path, Path], object] = shutil.copyfile) -> int:

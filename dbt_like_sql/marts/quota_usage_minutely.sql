@@ -1,0 +1,119 @@
+-- One row per pool and minute (or coarser period) with use: the sum over its profiles, against the limits of that day.
+--
+-- Where a pool's profiles were stored at different resolutions within an hour, that hour has the coarsest of them.
+-- A row coarser than a minute is a mean: its utilization compares the mean per minute with the limit, and minutes
+-- inside it may have been higher. A limit is NULL when it is unknown; a limit of 0 has no utilization. Sums that need a
+-- value which some profile lacks (consumed, reserved, AWS's estimate) are NULL, not too small.
+-- `day_tokens_running` is the pool's total of consumed tokens of the UTC day up to and including the row.
+with profile_rows as (
+    select
+        *,
+        max(resolution_seconds) over (partition by pool_id, date_trunc('hour', ts)) as pool_resolution_seconds,
+    from marts.usage_minutely
+    where usage_date between $start_date and $end_date and pool_id is not null
+),
+
+pool_rows as (
+    select
+        pool_id,
+        account_id,
+        account_name,
+        region,
+        usage_date,
+        case
+            when resolution_seconds = pool_resolution_seconds then ts
+            else time_bucket(to_seconds(pool_resolution_seconds), ts)
+        end as ts,
+        pool_resolution_seconds as resolution_seconds,
+        count(distinct profile_id) as profiles,
+        sum(invocations)::bigint as invocations,
+        sum(throttles)::bigint as throttles,
+        sum(client_errors)::bigint as client_errors,
+        sum(server_errors)::bigint as server_errors,
+        sum(input_tokens)::bigint as input_tokens,
+        sum(output_tokens)::bigint as output_tokens,
+        sum(cache_read_tokens)::bigint as cache_read_tokens,
+        sum(cache_write_tokens)::bigint as cache_write_tokens,
+        if(bool_or(consumed_tokens is null), null, sum(consumed_tokens))::bigint as consumed_tokens,
+        if(
+            bool_or(aws_estimated_tokens is null and consumed_tokens is distinct from 0),
+            null,
+            sum(aws_estimated_tokens)
+        )::bigint as aws_estimated_tokens,
+        if(bool_or(reserved_tokens is null), null, sum(reserved_tokens))::bigint as reserved_tokens,
+        sum(latency_ms_sum)::decimal(18, 3) as latency_ms_sum,
+        sum(latency_samples)::bigint as latency_samples,
+        sum(ttft_ms_sum)::decimal(18, 3) as ttft_ms_sum,
+        sum(ttft_samples)::bigint as ttft_samples,
+    from profile_rows
+    group by all
+),
+
+day_limits as (
+    select
+        days.pool_id,
+        days.usage_date,
+        max(limits.limit_value) filter (where limits.quota_kind = 'tpm') as tpm_limit,
+        max(limits.limit_value) filter (where limits.quota_kind = 'rpm') as rpm_limit,
+        max(limits.limit_value) filter (where limits.quota_kind = 'tpd') as tpd_limit,
+    from (select distinct pool_id, usage_date from pool_rows) as days
+    left join intermediate.int_quota_limits as limits
+        on
+            days.pool_id = limits.pool_id
+            and days.usage_date >= limits.valid_from
+            and (limits.valid_to is null or days.usage_date <= limits.valid_to)
+    group by days.pool_id, days.usage_date
+),
+
+measured as (
+    select
+        pool_rows.*,
+        day_limits.tpm_limit,
+        day_limits.rpm_limit,
+        day_limits.tpd_limit,
+        pool_rows.consumed_tokens * 60.0::double / pool_rows.resolution_seconds as tokens_per_minute,
+        pool_rows.invocations * 60.0::double / pool_rows.resolution_seconds as requests_per_minute,
+        sum(pool_rows.consumed_tokens) over (
+            partition by pool_rows.pool_id, pool_rows.usage_date
+            order by pool_rows.ts
+        )::bigint as day_tokens_running,
+    from pool_rows
+    left join day_limits using (pool_id, usage_date)
+)
+
+select
+    pool_id,
+    account_id,
+    account_name,
+    region,
+    usage_date,
+    ts,
+    resolution_seconds,
+    profiles,
+    invocations,
+    throttles,
+    client_errors,
+    server_errors,
+    input_tokens,
+    output_tokens,
+    cache_read_tokens,
+    cache_write_tokens,
+    consumed_tokens,
+    aws_estimated_tokens,
+    reserved_tokens,
+    latency_ms_sum::double / nullif(latency_samples, 0) as latency_ms_avg,
+    ttft_ms_sum::double / nullif(ttft_samples, 0) as ttft_ms_avg,
+    latency_ms_sum,
+    latency_samples,
+    ttft_ms_sum,
+    ttft_samples,
+    tokens_per_minute,
+    requests_per_minute,
+    tpm_limit,
+    rpm_limit,
+    tokens_per_minute / nullif(tpm_limit, 0) as tpm_utilization,
+    requests_per_minute / nullif(rpm_limit, 0) as rpm_utilization,
+    day_tokens_running,
+    tpd_limit,
+    day_tokens_running / nullif(tpd_limit, 0)::double as tpd_utilization,
+from measured

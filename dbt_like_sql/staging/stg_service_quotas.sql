@@ -1,0 +1,12 @@
+-- One row per day asked, account, Region and Bedrock quota code: the applied value, else AWS's default.
+select
+    snapshot_date,
+    account_id,
+    region,
+    quota_code,
+    quota_name,
+    round(limit_value)::bigint as limit_value,
+    limit_source,
+    -- AWS says it in the quota's own name, and only there; a global quota is never doubled.
+    quota_name ilike '%doubled for cross-region calls%' as is_doubled_for_geo,
+from raw.service_quotas
