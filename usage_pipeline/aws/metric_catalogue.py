@@ -55,14 +55,11 @@ class MetricNamespace:
         return tuple(MetricStatistic(name, "Sum", HOUR_SECONDS) for name in self.hourly_totals)
 
     @property
-    def series_query_set(self) -> str:
-        """Hash of everything this catalogue asks of a ModelId; a changed catalogue makes finished days incomplete."""
-        return _hash(self.series_statistics(None))
-
-    @property
-    def totals_query_set(self) -> str:
-        """Hash of everything this catalogue asks of the totals."""
-        return _hash(self.total_statistics)
+    def query_set(self) -> str:
+        """Hash of all that is asked; with another hash, a finished day of the ledger is no longer complete."""
+        asked = (*self.series_statistics(None), *self.total_statistics)
+        text = "\n".join(sorted(f"{item.metric_name}/{item.statistic}/{item.fixed_period}" for item in asked))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _statistics(metrics: list[Metric]) -> Iterator[MetricStatistic]:
@@ -72,11 +69,6 @@ def _statistics(metrics: list[Metric]) -> Iterator[MetricStatistic]:
     for metric in metrics:
         for statistic in metric.hourly_statistics:
             yield MetricStatistic(metric.name, statistic, HOUR_SECONDS)
-
-
-def _hash(statistics: tuple[MetricStatistic, ...]) -> str:
-    text = "\n".join(sorted(f"{item.metric_name}/{item.statistic}/{item.fixed_period}" for item in statistics))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 _MEAN = ("Sum", "SampleCount")

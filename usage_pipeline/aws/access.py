@@ -1,0 +1,37 @@
+"""The way into AWS of one run: the configured scopes, asked for once, and one reading over all of them.
+
+Here: what the assets share of a run. Not here: how scopes are found (`scopes.py`) or readings run
+(`source_reading.py`).
+"""
+
+import threading
+from collections.abc import Callable
+
+from usage_pipeline.aws.scopes import ResolvedScopes, Scope, resolve_scopes
+from usage_pipeline.aws.sessions import AccountSession
+from usage_pipeline.aws.source_reading import ScopeReading, Value, read_scopes
+from usage_pipeline.config import Settings
+
+
+class AwsAccess:
+    """Resolves the configured scopes on first use and keeps them for the run. Makes no call before that."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._resolved: ResolvedScopes | None = None
+
+    @property
+    def resolved(self) -> ResolvedScopes:
+        """The configured scopes and the accounts that could not be reached."""
+        with self._lock:
+            if self._resolved is None:
+                self._resolved = resolve_scopes(self._settings)
+            return self._resolved
+
+    def read(self, read: Callable[[AccountSession, Scope], Value]) -> list[ScopeReading[Value]]:
+        """Run one reading in every scope that can be reached, several at a time."""
+        resolved = self.resolved
+        return read_scopes(
+            resolved.scopes, lambda scope: read(resolved.session(scope), scope), self._settings.max_concurrent_scopes
+        )
