@@ -1,0 +1,243 @@
+"""The sandbox's HTTP server: our answers where we have them, moto's server for the rest.
+
+Here: which code answers a signed request, faults, counting, starting and stopping. Not here: the answers
+(`responses_*.py`).
+"""
+
+import io
+import json
+import re
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from threading import Lock, Thread
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from moto.core.request import Request, determine_request_protocol
+from moto.core.responses import ActionResult, BaseResponse
+from moto.core.utils import camelcase_to_underscores, get_service_model
+from moto.iam.models import AccessKey, get_account_id_from, iam_backends
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from usage_pipeline.sandbox.account_data import AccountData
+from usage_pipeline.sandbox.faults import FaultSwitches, UnknownFaultError
+from usage_pipeline.sandbox.organisation import ACCOUNTS
+from usage_pipeline.sandbox.refusals import Answer, AnsweredByMotoError, RefusedRequestError, error_answer
+from usage_pipeline.sandbox.responses_account import (
+    SandboxAccountResponse,
+    SandboxServiceQuotasResponse,
+    SandboxTokenResponse,
+)
+from usage_pipeline.sandbox.responses_bedrock import SandboxBedrockResponse
+from usage_pipeline.sandbox.responses_cloudwatch import SandboxCloudWatchResponse
+
+ACCESS_KEY_ID = "AKIASANDBOX000000001"
+SECRET_ACCESS_KEY = "sandbox"  # noqa: S105  (the server checks no signature)
+CREDENTIALS_ACCOUNT = "111122223333"
+"""The account that the sandbox's own access key belongs to."""
+
+CONTROL_PATH = "/_sandbox/"
+"""GET and PUT faults (a JSON list of texts), GET and DELETE call-counts. No bucket name starts with `_`."""
+
+_CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]+)/[^/]+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
+_BOTO_NAMES = {"monitoring": "cloudwatch", "servicequotas": "service-quotas"}
+"""boto3's name of a service by the name that signs its requests, where they differ."""
+
+_JSON_HEADERS = {"Content-Type": "application/json"}
+
+
+class _ServerRequest(Request):
+    from_wsgi_server = True
+
+
+class SandboxApplication:
+    """The WSGI application of one sandbox."""
+
+    def __init__(self, data: AccountData) -> None:
+        self.faults = FaultSwitches(data.options.faults)
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._counts: Counter[str] = Counter()
+        self._lock = Lock()
+        self._handlers: dict[str, tuple[tuple[str, ...], Callable[[], BaseResponse]]] = {
+            "cloudwatch": (
+                SandboxCloudWatchResponse.OPERATIONS,
+                lambda: SandboxCloudWatchResponse(data, self.faults),
+            ),
+            "bedrock": (SandboxBedrockResponse.OPERATIONS, lambda: SandboxBedrockResponse(data)),
+            "service-quotas": (SandboxServiceQuotasResponse.OPERATIONS, SandboxServiceQuotasResponse),
+            "account": (SandboxAccountResponse.OPERATIONS, SandboxAccountResponse),
+            "sts": (SandboxTokenResponse.OPERATIONS, SandboxTokenResponse),
+        }
+        _register_credentials()
+
+    @property
+    def call_counts(self) -> dict[str, int]:
+        """Requests so far by `service.Operation`, such as cloudwatch.GetMetricData."""
+        with self._lock:
+            return dict(self._counts)
+
+    def forget_calls(self) -> None:
+        """Start counting again."""
+        with self._lock:
+            self._counts.clear()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request: faults first, then our answer, then moto's."""
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(CONTROL_PATH):
+            return _send(self._control(path.removeprefix(CONTROL_PATH), environ), start_response)
+        signed = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+        if signed is None:
+            return self._moto(environ, start_response)
+        service = _BOTO_NAMES.get(signed["service"], signed["service"])
+        body = _buffer_body(environ) if service in self._handlers or _is_form(environ) else None
+        response = self._handlers[service][1]() if service in self._handlers else None
+        operation = _operation(response, environ, body)
+        with self._lock:
+            self._counts[f"{service}.{operation}"] += 1
+        try:
+            self._meet_faults(service, operation, get_account_id_from(signed["key"]), signed["region"])
+            if response is not None and operation in self._handlers[service][0]:
+                return _send(_answer(response, operation), start_response)
+        except RefusedRequestError as error:
+            protocol = determine_request_protocol(get_service_model(service), environ.get("CONTENT_TYPE"))
+            return _send(error_answer(error, protocol), start_response)
+        except AnsweredByMotoError:
+            pass
+        if body is not None:
+            environ["wsgi.input"] = io.BytesIO(body)
+        return self._moto(environ, start_response)
+
+    def _meet_faults(self, service: str, operation: str, account_id: str, region: str) -> None:
+        if delay := self.faults.delay_seconds(service):
+            time.sleep(delay)
+        if self.faults.denies(service, account_id, region):
+            code = "AccessDenied" if service in ("cloudwatch", "sts", "s3", "sns") else "AccessDeniedException"
+            arn = f"arn:aws:iam::{account_id}:user/sandbox"
+            raise RefusedRequestError(code, f"User: {arn} is not authorized to perform: {service}:{operation}")
+        if self.faults.takes_throttle(service):
+            raise RefusedRequestError("ThrottlingException", "Rate exceeded")
+
+    def _control(self, name: str, environ: WSGIEnvironment) -> Answer:
+        method = environ["REQUEST_METHOD"]
+        try:
+            if (name, method) == ("faults", "PUT"):
+                self.faults.switch_to(json.loads(_buffer_body(environ)))
+        except (UnknownFaultError, ValueError) as error:
+            return HTTPStatus.BAD_REQUEST, _JSON_HEADERS, json.dumps({"message": str(error)})
+        if name == "faults" and method in ("GET", "PUT"):
+            return HTTPStatus.OK, _JSON_HEADERS, json.dumps(self.faults.texts)
+        if name == "call-counts" and method in ("GET", "DELETE"):
+            counts = self.call_counts
+            if method == "DELETE":
+                self.forget_calls()
+            return HTTPStatus.OK, _JSON_HEADERS, json.dumps(counts)
+        known = "GET or PUT /_sandbox/faults, GET or DELETE /_sandbox/call-counts"
+        return HTTPStatus.NOT_FOUND, _JSON_HEADERS, json.dumps({"message": f"There is {known}."})
+
+
+def _register_credentials() -> None:
+    """Tell moto whose the sandbox's access key is; moto's state is shared by all sandboxes of a process."""
+    for account_id in ACCOUNTS:
+        _ = iam_backends[account_id]["aws"]
+    backend = iam_backends[CREDENTIALS_ACCOUNT]["aws"]
+    if ACCESS_KEY_ID not in backend.access_keys:
+        user = backend.create_user(region_name="us-east-1", user_name="sandbox")
+        key: Any = AccessKey(user_name="sandbox", prefix="AKIA", account_id=CREDENTIALS_ACCOUNT)
+        key.access_key_id = ACCESS_KEY_ID
+        user.access_keys.append(key)
+        backend.access_keys[ACCESS_KEY_ID] = key
+
+
+def _is_form(environ: WSGIEnvironment) -> bool:
+    return environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
+
+
+def _buffer_body(environ: WSGIEnvironment) -> bytes:
+    """Read the body and leave it to be read again."""
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+_FORM_ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
+
+
+def _operation(response: BaseResponse | None, environ: WSGIEnvironment, body: bytes | None) -> str:
+    """The operation's name, or the HTTP method where only moto can tell."""
+    if response is not None:
+        response.setup_class(_ServerRequest(environ))
+        return response._get_action() or environ["REQUEST_METHOD"]  # pyright: ignore[reportPrivateUsage]  (moto has no public way)
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
+        return str(target).rpartition(".")[2]
+    action = _FORM_ACTION.search(body or b"")
+    return action[1].decode() if action else environ["REQUEST_METHOD"]
+
+
+def _answer(response: BaseResponse, operation: str) -> Answer:
+    method: Callable[[], ActionResult | Answer] = getattr(response, camelcase_to_underscores(operation))
+    result = method()
+    return response.serialized(result) if isinstance(result, ActionResult) else result
+
+
+def _send(answer: Answer, start_response: StartResponse) -> Iterable[bytes]:
+    status, headers, body = answer
+    content = body.encode() if isinstance(body, str) else body
+    sent = [(name, str(value)) for name, value in headers.items()]
+    start_response(f"{int(status)} {HTTPStatus(status).phrase}", [*sent, ("Content-Length", str(len(content)))])
+    return [content]
+
+
+class _QuietHandler(MotoRequestHandler):
+    """Serves without a line per request on the terminal."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+
+class SandboxServer:
+    """The HTTP server of one sandbox, one thread per connection."""
+
+    def __init__(self, data: AccountData, host: str, port: int) -> None:
+        self.data = data
+        self.application = SandboxApplication(data)
+        # werkzeug would end the process if the port were taken; a socket of our own raises OSError.
+        with socket.create_server((host, port)) as listener:
+            self._server: BaseWSGIServer = make_server(
+                host,
+                listener.getsockname()[1],
+                self.application,
+                threaded=True,
+                request_handler=_QuietHandler,
+                fd=listener.fileno(),
+            )
+        self._thread: Thread | None = None
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where the server listens."""
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}"
+
+    def serve_forever(self) -> None:
+        """Serve until `stop` is called from another thread, or a signal interrupts."""
+        try:
+            self._server.serve_forever()
+        finally:
+            self._server.server_close()
+
+    def start_thread(self) -> None:
+        """Serve in a thread of this process."""
+        self._thread = Thread(target=self.serve_forever, name="sandbox", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop serving and close the port; a second call does nothing."""
+        self._server.shutdown()
+        if self._thread:
+            self._thread.join()
+            self._thread = None

@@ -1,0 +1,47 @@
+"""The pipeline's configuration for a sandbox. Not here: what the settings mean (`usage_pipeline/config.py`)."""
+
+from pathlib import Path
+
+from usage_pipeline.sandbox.options import SandboxOptions
+from usage_pipeline.sandbox.organisation import ACCOUNTS, EXTERNAL_ID, ROLE_NAME, SCOPES
+
+CONFIG_FILE = "usage_pipeline.yaml"
+
+_ACCOUNT = """\
+  - name: {name}
+    role_arn: arn:aws:iam::{account_id}:role/{role}
+    external_id: {external_id}
+    regions: {regions}
+"""
+
+_FILE = """\
+# Reads the simulated organisation of `usage-pipeline sandbox serve`, with the environment that it prints.
+
+accounts:
+{accounts}
+warehouse: warehouse.duckdb  # relative to this file
+
+# The sandbox's clock stands still here.
+as_of: {end:%Y-%m-%dT%H:%M:%SZ}
+"""
+
+
+def write_configuration(folder: Path, options: SandboxOptions) -> Path:
+    """Write usage_pipeline.yaml into the folder: one account finds its Regions itself, the other names them."""
+    accounts = "".join(
+        _ACCOUNT.format(
+            name=name,
+            account_id=account_id,
+            role=ROLE_NAME,
+            external_id=EXTERNAL_ID,
+            regions="auto" if name == "production" else f"[{', '.join(_regions_of(account_id))}]",
+        )
+        for account_id, name in ACCOUNTS.items()
+    )
+    path = folder / CONFIG_FILE
+    path.write_text(_FILE.format(accounts=accounts, end=options.end), encoding="utf-8")
+    return path
+
+
+def _regions_of(account_id: str) -> list[str]:
+    return [region for account, region in SCOPES if account == account_id]

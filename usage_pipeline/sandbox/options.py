@@ -1,0 +1,29 @@
+"""What can be chosen about a sandbox. Not here: what the organisation holds (`organisation.py`)."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+
+def _this_minute() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None, second=0, microsecond=0)
+
+
+@dataclass(frozen=True)
+class SandboxOptions:
+    """One sandbox: its size, its seed, its clock and the faults that it starts with.
+
+    `days` counts full UTC days before the day of `end`. `end` is the simulated now, UTC without a zone, cut to the
+    minute: the sandbox knows nothing after it, and its clock stands still. `profiles_factor` multiplies the profiles for
+    load tests.
+    """
+
+    days: int = 30
+    seed: int = 7
+    end: datetime = field(default_factory=_this_minute)
+    faults: tuple[str, ...] = ()
+    profiles_factor: int = 1
+
+    def __post_init__(self) -> None:
+        if self.days < 1:
+            raise ValueError(f"days is {self.days}; allowed: 1 or more full days before today.")
+        object.__setattr__(self, "end", self.end.replace(second=0, microsecond=0))
