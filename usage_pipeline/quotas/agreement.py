@@ -44,13 +44,16 @@ def differences(label: ModelIdentity, model: ModelIdentity) -> list[Difference]:
 
     A label may leave out the provider, the word instruct and the full release date of the id.
     """
+    label_words, model_words = label.words - model.provider_words, model.words
+    each_has_its_own = bool(label_words - model_words) and bool(model_words - label_words)
+    family = label.family - model.provider_words
     found = [
         _provider(label, model),
-        _words("family", label.family - model.provider_words, model.family, must_share=True),
+        _words("family", family, model.family, proof=each_has_its_own or not family & model.family),
         _version(label, model),
         _api_version(label, model),
-        _words("variant", _variant_words(label), _variant_words(model), must_share=False),
-        _words("size", label.sizes, model.sizes, must_share=False),
+        _words("variant", label_words - family, model_words - model.family, proof=each_has_its_own),
+        _words("size", label.sizes, model.sizes, proof=bool(label.sizes - model.sizes and model.sizes - label.sizes)),
         _release(label, model),
     ]
     return [difference for difference in found if difference is not None]
@@ -62,16 +65,9 @@ def _provider(label: ModelIdentity, model: ModelIdentity) -> Difference | None:
     return Difference("provider", label.provider, model.provider or "none", proves_another_model=True)
 
 
-def _variant_words(identity: ModelIdentity) -> frozenset[str]:
-    return identity.variants & identity.words
-
-
-def _words(statement: str, label: frozenset[str], model: frozenset[str], *, must_share: bool) -> Difference | None:
-    """Words that only one side has; proof when each side has words of its own, or when none is shared but must be."""
-    if label == model:
-        return None
-    each_has_its_own = bool(label - model) and bool(model - label)
-    return Difference(statement, _listed(label), _listed(model), each_has_its_own or (must_share and not label & model))
+def _words(statement: str, label: frozenset[str], model: frozenset[str], *, proof: bool) -> Difference | None:
+    """Words that only one side has. They are proof when each side has words of its own."""
+    return None if label == model else Difference(statement, _listed(label), _listed(model), proof)
 
 
 def _version(label: ModelIdentity, model: ModelIdentity) -> Difference | None:
@@ -86,8 +82,9 @@ def _version(label: ModelIdentity, model: ModelIdentity) -> Difference | None:
 def _api_version(label: ModelIdentity, model: ModelIdentity) -> Difference | None:
     if (label.api_version or 1) == (model.api_version or 1):
         return None
-    both_state_it = label.api_version is not None and model.api_version is not None
-    return Difference("API version", _v(label.api_version), _v(model.api_version), both_state_it)
+    # A label without V may be vague; one that says V2 is not about a model that is V1 or has no V.
+    proves = label.api_version is not None
+    return Difference("API version", _v(label.api_version), _v(model.api_version), proves)
 
 
 def _release(label: ModelIdentity, model: ModelIdentity) -> Difference | None:

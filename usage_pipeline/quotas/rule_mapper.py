@@ -108,7 +108,7 @@ def map_quotas(
     candidates = [_Candidate(code, text, name) for code, text, name in parsed if name is not None]
     candidates = [candidate for candidate in candidates if candidate.name.limits_ordinary_requests]
     fits = {model_id: _Fits.of(model, candidates, labels) for model_id, model in by_id.items()}
-    claims = _claims(fits)
+    claims = _claims(fits, labels)
     mappings = [
         _choose(model_id, endpoint_type, kind, fits[model_id], claims)
         for model_id in sorted(by_id)
@@ -140,12 +140,12 @@ class _Fits:
     def of(cls, model: NamedModel, candidates: Sequence[_Candidate], labels: Sequence[QuotaLabel]) -> "_Fits":
         identities = model_identities(model)
         listed = listed_labels(model.model_id, labels)
-        groups: dict[str, set[_Candidate]] = {"exact": set(), "listed": set(), "unclear": set()}
+        stated = {candidate.name.model for candidate in candidates}
+        group_of = {label: _group(label, identities, listed) for label in stated}
+        groups: dict[str | None, set[_Candidate]] = defaultdict(set)
         for candidate in candidates:
-            group = _group(candidate.name.model, identities, listed)
-            if group is not None:
-                groups[group].add(candidate)
-        return cls(frozenset(groups["exact"]), frozenset(groups["listed"]), frozenset(groups["unclear"]))
+            groups[group_of[candidate.name.model]].add(candidate)
+        return cls(*(frozenset(groups[group]) for group in ("exact", "listed", "unclear")))
 
 
 def listed_labels(model_id: str, labels: Sequence[QuotaLabel]) -> frozenset[ModelIdentity]:
@@ -165,9 +165,11 @@ def _group(
     return "unclear" if best is Agreement.UNCLEAR else None
 
 
-def _claims(fits: Mapping[str, _Fits]) -> dict[ModelIdentity, set[str]]:
-    """The models to which each label surely belongs, by their base ids."""
+def _claims(fits: Mapping[str, _Fits], labels: Sequence[QuotaLabel]) -> dict[ModelIdentity, set[str]]:
+    """The models to which each label surely belongs, by their base ids; listed ones also where they are not offered."""
     claims: dict[ModelIdentity, set[str]] = defaultdict(set)
+    for row in labels:
+        claims[parse_model_label(row.quota_label)].add(row.model_id)
     for model_id, found in fits.items():
         for candidate in found.exact | found.listed:
             claims[candidate.name.model].add(base_model_id(model_id))
@@ -197,7 +199,8 @@ def _choose(
             return _open(model_id, endpoint_type, kind, "unmapped", reason)
     own = {base_model_id(model_id)}
     unclear = [one for one in _of(fits.unclear, endpoint_type, kind) if claims.get(one.name.model, set()) <= own]
-    unclear += [one for one in fits.exact | fits.listed if one.name.kind == kind and not one.name.endpoint_types]
+    if endpoint_type != "custom_deployment":
+        unclear += [one for one in fits.exact | fits.listed if one.name.kind == kind and not one.name.endpoint_types]
     if unclear:
         reason = f"No quota says the same as the model in every statement; these may be meant: {_named(unclear)}."
         return _open(model_id, endpoint_type, kind, "unmapped", reason)
