@@ -1,4 +1,4 @@
-"""The command `usage-pipeline`: what each command takes and says. Work is done elsewhere and imported when it is asked for.
+"""The command `usage-pipeline`: what each command takes and says. Work is done elsewhere, and imported when it is needed.
 
 Every command ends by saying where its output is. Exit codes: 0 well, 1 it could not be done, 2 it was done and a data
 check of severity ERROR failed.
@@ -9,12 +9,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
-from usage_pipeline.config import CONFIG_VARIABLE, COMMENTED_EXAMPLE, ConfigurationError, Settings, load_settings
+from usage_pipeline.config import COMMENTED_EXAMPLE, CONFIG_VARIABLE, ConfigurationError, Settings, load_settings
 
 if TYPE_CHECKING:
     from usage_pipeline.runs import RunOutcome
@@ -28,13 +28,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-sandbox_app = typer.Typer(help="A simulated AWS organisation over HTTP, with the truth beside it.", no_args_is_help=True)
+sandbox_app = typer.Typer(
+    help="A simulated AWS organisation over HTTP, with the truth beside it.", no_args_is_help=True
+)
 app.add_typer(sandbox_app, name="sandbox")
 
 out = Console()
 err = Console(stderr=True)
 
-Day = Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
+
+
+def _day_option(*names: str, help: str) -> Any:  # noqa: A002  (typer's own word)
+    return typer.Option(*names, help=help, formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")
+
 
 
 def _stop(message: str) -> NoReturn:
@@ -84,9 +90,9 @@ def doctor(config: ConfigOption = None) -> None:
 
 @app.command()
 def run(
-    date: Annotated[Day, typer.Option("--date", help="One UTC day.")] = None,
-    first: Annotated[Day, typer.Option("--from", help="First UTC day of a range.")] = None,
-    last: Annotated[Day, typer.Option("--to", help="Last UTC day of a range [default: today].")] = None,
+    date: Annotated[dt.datetime | None, _day_option("--date", help="One UTC day.")] = None,
+    first: Annotated[dt.datetime | None, _day_option("--from", help="First UTC day of a range.")] = None,
+    last: Annotated[dt.datetime | None, _day_option("--to", help="Last UTC day of a range [default: today].")] = None,
     config: ConfigOption = None,
 ) -> None:
     """Read the days from AWS, rebuild what changed, check it, publish it and write the report.
@@ -129,9 +135,8 @@ def _days_to_run(
 
 def _run_and_say(settings: Settings, first: dt.date, last: dt.date) -> int:
     """Run the days with a progress bar, then say what failed and where the output is. Returns the exit code."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
     import dagster as dg
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from usage_pipeline.definitions import build_definitions
     from usage_pipeline.runs import alone_in, prepare_instance_folder, put_away_killed_runs, run_days
@@ -167,20 +172,22 @@ def _run_and_say(settings: Settings, first: dt.date, last: dt.date) -> int:
 
             outcome = run_days(settings, instance, first, last, step)
             progress.update(task, description=days)
-    return _say_outcome(settings, home, outcome)
+    return _say_outcome(settings, outcome)
 
 
-def _say_outcome(settings: Settings, home: Path, outcome: "RunOutcome") -> int:
+def _say_outcome(settings: Settings, outcome: "RunOutcome") -> int:
     for evaluation in outcome.failed_checks:
         rows = evaluation.metadata.get("failing_rows")
         count = f" ({rows.value} rows)" if rows is not None else ""
         name = f"{'.'.join(evaluation.asset_key.path)}: {evaluation.check_name.replace('_', ' ')}"
         err.print(f"{evaluation.severity.value:5} not true for {name}{count}", markup=False, highlight=False)
     if not outcome.succeeded:
-        steps = ", ".join(step.replace("__", ".") for step in outcome.failed_steps)
+        for failed in outcome.failed_steps:
+            err.print(f"{failed.name.replace('__', '.')}: {failed.error}", style="red", markup=False, highlight=False)
+        reason = "" if outcome.failed_steps else " A blocking check failed, so nothing was published."
         err.print(
-            f"The run failed at {steps or 'a blocking check'}; what was read before is kept, and what was published "
-            f"before is unchanged.\nSee it with: usage-pipeline dev (run {outcome.run_id})",
+            f"The run failed.{reason} What was read is kept, and what was published before is unchanged. "
+            f"See run {outcome.run_id} in Dagster: usage-pipeline dev",
             style="red",
             markup=False,
             highlight=False,

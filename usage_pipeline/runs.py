@@ -16,7 +16,8 @@ from pathlib import Path
 import dagster as dg
 
 from usage_pipeline.config import Settings
-from usage_pipeline.definitions import DAILY_JOB, build_definitions
+from usage_pipeline.definitions import build_definitions
+from usage_pipeline.schedules import DAILY_JOB
 
 RUN_HERE_TAG = "usage_pipeline/run_on_host"
 """Marks a run that a command executed in its own process, with the host's name."""
@@ -47,12 +48,20 @@ Progress = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
+class FailedStep:
+    """A step that raised, and the text of its error."""
+
+    name: str
+    error: str
+
+
+@dataclass(frozen=True)
 class RunOutcome:
-    """How a run ended: its id, whether every step succeeded, and the checks that failed in it."""
+    """How a run ended: its id, whether every step succeeded, why steps failed, and the checks that failed in it."""
 
     run_id: str
     succeeded: bool
-    failed_steps: tuple[str, ...]
+    failed_steps: tuple[FailedStep, ...]
     failed_checks: tuple[dg.AssetCheckEvaluation, ...]
 
     @property
@@ -118,12 +127,20 @@ def run_days(
         run_id=result.run_id,
         succeeded=result.success,
         failed_steps=tuple(
-            event.step_key for event in result.all_node_events if event.is_step_failure and event.step_key
+            FailedStep(event.step_key or "", _error_text(event))
+            for event in result.all_node_events
+            if event.is_step_failure
         ),
-        failed_checks=tuple(
-            evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed
-        ),
+        failed_checks=tuple(evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed),
     )
+
+
+def _error_text(event: dg.DagsterEvent) -> str:
+    """What the step's own code raised, in one line, without Dagster's words around it."""
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return " ".join(error.message.split()) if error is not None else "no reason was recorded"
 
 
 def _step_logger(progress: Progress) -> dg.LoggerDefinition:
@@ -137,7 +154,7 @@ def _step_logger(progress: Progress) -> dg.LoggerDefinition:
 
     @dg.logger(description="Tells a command which step runs.")
     def steps(_: dg.InitLoggerContext) -> logging.Logger:
-        logger = logging.Logger("usage_pipeline.steps")  # noqa: LOG001  (unregistered on purpose: one per run)
+        logger = logging.Logger("usage_pipeline.steps")
         logger.addHandler(StepHandler())
         return logger
 

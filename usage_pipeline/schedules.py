@@ -1,15 +1,20 @@
 """The daily job and its schedule."""
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from usage_pipeline.partitions import daily_partitions
 
+if TYPE_CHECKING:
+    # Dagster has no public name for what `define_asset_job` returns.
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
 DAILY_JOB = "daily"
 
 
-def build_daily_job() -> dg.UnresolvedAssetJobDefinition:
+def build_daily_job() -> "UnresolvedAssetJobDefinition":
     """Everything, for one day or a range of days in a single run."""
     return dg.define_asset_job(
         DAILY_JOB,
@@ -24,7 +29,7 @@ def days_to_read(now: dt.datetime, lookback_days: int) -> tuple[dt.date, dt.date
     return now.date() - dt.timedelta(days=lookback_days), now.date()
 
 
-def build_daily_schedule(job: dg.UnresolvedAssetJobDefinition, lookback_days: int) -> dg.ScheduleDefinition:
+def build_daily_schedule(job: "UnresolvedAssetJobDefinition", lookback_days: int) -> dg.ScheduleDefinition:
     """Every day at 06:15 UTC: one run over the look-back, so that a missed tick is caught up by the next."""
 
     @dg.schedule(

@@ -4,12 +4,17 @@ The reading of quota names lives in `usage_pipeline/quotas`; these rules hold it
 so that a wrong override or a renamed quota is caught too.
 """
 
+from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
 from usage_pipeline.checks.rules import Rule
+from usage_pipeline.quotas.mapping_checks import disagreements, shared_codes
+from usage_pipeline.quotas.model_names import FoundationModel
 from usage_pipeline.raw_tables import QUOTA_MAPPINGS
+from usage_pipeline.reference import quota_labels
 
 EVERY_MAPPED_CODE_EXISTS = Rule(
     name="every_mapped_quota_code_exists",
@@ -100,5 +105,124 @@ EVERY_MODEL_ID_RESOLVES_TO_ONE_POOL = Rule(
 
 
 def names_that_disagree(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Mapped quotas whose name speaks of another model, endpoint type or metric than the pool's."""
-    raise AssertionError("replaced below")
+    """Mapped quotas whose name in today's catalogue speaks of another model, endpoint type or metric."""
+    labels = quota_labels()
+    contradicted: list[dict[str, Any]] = []
+    for mapping, quota_name, model in _mapped_quotas(con):
+        if sentences := disagreements(mapping, quota_name, model, labels=labels):
+            contradicted.append(
+                {**_key(mapping), "quota_name": quota_name, "disagreement": " ".join(sentences)},
+            )
+    return contradicted
+
+
+def codes_of_two_models(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Quota codes that two models of one account and Region use, although nothing says that AWS limits both by it."""
+    by_scope: defaultdict[tuple[str, str], list[_Mapping]] = defaultdict(list)
+    for mapping, _, _ in _mapped_quotas(con):
+        by_scope[mapping.account_id, mapping.region].append(mapping)
+    labels = quota_labels()
+    return [
+        {
+            "account_id": account_id,
+            "region": region,
+            "quota_code": shared.quota_code,
+            "quota_name": shared.quota_name,
+            "models": ", ".join(shared.model_ids),
+        }
+        for (account_id, region), mappings in sorted(by_scope.items())
+        for shared in shared_codes(mappings, labels=labels)
+    ]
+
+
+@dataclass(frozen=True)
+class _Mapping:
+    """A mapped row of `raw.quota_mappings`."""
+
+    account_id: str
+    region: str
+    model_id: str
+    endpoint_type: str
+    quota_kind: str
+    quota_code: str | None
+    quota_name: str | None
+
+
+def _key(mapping: _Mapping) -> dict[str, Any]:
+    names = ("account_id", "region", "model_id", "endpoint_type", "quota_kind", "quota_code")
+    return {name: getattr(mapping, name) for name in names}
+
+
+def _mapped_quotas(con: duckdb.DuckDBPyConnection) -> list[tuple[_Mapping, str, FoundationModel]]:
+    """Each mapped row with the code's name in the scope's newest catalogue, and the model's own names."""
+    rows = con.execute(
+        """
+        with catalogue as (
+            select
+                account_id,
+                region,
+                quota_code,
+                quota_name,
+            from raw.service_quotas
+            qualify snapshot_date = max(snapshot_date) over (partition by account_id, region)
+        ),
+
+        models as (
+            select
+                model_id,
+                max_by(model_name, snapshot_date) as model_name,
+                max_by(provider_name, snapshot_date) as provider_name,
+            from raw.foundation_models
+            group by model_id
+        )
+
+        select
+            mappings.account_id,
+            mappings.region,
+            mappings.model_id,
+            mappings.endpoint_type,
+            mappings.quota_kind,
+            mappings.quota_code,
+            mappings.quota_name,
+            catalogue.quota_name,
+            models.model_name,
+            models.provider_name,
+        from raw.quota_mappings as mappings
+        inner join catalogue using (account_id, region, quota_code)
+        left join models on mappings.model_id = models.model_id
+        where mappings.status = 'mapped'
+        order by all
+        """
+    ).fetchall()
+    return [
+        (_Mapping(*row[:7]), row[7], FoundationModel(row[2], model_name=row[8], provider_name=row[9])) for row in rows
+    ]
+
+
+EVERY_QUOTA_NAME_AGREES = Rule(
+    name="every_quota_name_agrees_with_its_pool",
+    table=QUOTA_MAPPINGS.qualified_name,
+    description=(
+        "The name of every mapped quota speaks of the same model, version, variant, endpoint type and metric as the "
+        "pool. A name that does not gives a limit of another model."
+    ),
+    contradictions=names_that_disagree,
+)
+
+NO_CODE_SERVES_TWO_MODELS = Rule(
+    name="no_quota_code_serves_two_models",
+    table=QUOTA_MAPPINGS.qualified_name,
+    description=(
+        "No quota code limits two models of one account and Region, except those that AWS limits together "
+        "(reference/quota_labels.csv)."
+    ),
+    contradictions=codes_of_two_models,
+)
+
+QUOTA_MAPPING_RULES = (
+    EVERY_MAPPED_CODE_EXISTS,
+    EVERY_QUOTA_NAME_AGREES,
+    NO_CODE_SERVES_TWO_MODELS,
+    EVERY_POOL_WITH_TRAFFIC_HAS_A_LIMIT,
+    EVERY_MODEL_ID_RESOLVES_TO_ONE_POOL,
+)

@@ -20,7 +20,7 @@ from usage_pipeline.config import CONFIG_VARIABLE
 if TYPE_CHECKING:
     from usage_pipeline.sandbox import RunningSandbox
 
-_READY = "Ready; set this environment:"
+_READY = "Ready at "
 _DEMO_OUTPUTS = ("warehouse.duckdb", "warehouse.duckdb.wal", "truth.duckdb", "report.html", "report.json")
 
 
@@ -61,7 +61,7 @@ def serve_until_stopped(
     def say_ready(running: "RunningSandbox") -> None:
         environment = {**running.environment, CONFIG_VARIABLE: str((folder / "usage_pipeline.yaml").resolve())}
         pairs = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
-        print(f"{_READY}\nexport {pairs}", flush=True)  # noqa: T201  (the command's output)
+        print(f"{_READY}{running.endpoint_url}; set this environment:\nexport {pairs}", flush=True)  # noqa: T201  (the command's output)
         if until_stdin_closes:
             threading.Thread(target=_stop_at_end_of_input, args=(running,), daemon=True).start()
 

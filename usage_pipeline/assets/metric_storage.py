@@ -1,0 +1,168 @@
+"""Between the warehouse and a reading of CloudWatch: what is stored already, and storing what came.
+
+Here: queries of the ledger `ops.cloudwatch_series` and of known ModelIds, and writing both points and ledger. Not
+here: calls and planning (`aws/`), Dagster.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from usage_pipeline.assets.readings import Coverage, scope_key
+from usage_pipeline.aws.metric_catalogue import MetricNamespace
+from usage_pipeline.aws.metric_reading import MetricReading, MetricRequest, StoredRead
+from usage_pipeline.aws.read_plan import ACCOUNT_TOTAL, SeriesState
+from usage_pipeline.aws.scopes import Scope
+from usage_pipeline.aws.source_reading import ScopeReading
+from usage_pipeline.raw_tables import CLOUDWATCH_SERIES, StoredTable
+from usage_pipeline.warehouse import ScopeKey, SeriesWindow, arrow_schema, record_series, replace_series
+
+_CATALOGUE_IDS = """
+    select account_id, region, profile_id from raw.inference_profiles
+    union
+    select account_id, region, deployment_arn from raw.custom_deployments
+    union
+    select account_id, region, model_arn from raw.imported_models
+"""
+
+_ON_DEMAND_MODELS = """
+    select distinct account_id, region, model_id
+    from raw.foundation_models
+    where list_contains(inference_types, 'ON_DEMAND')
+"""
+
+
+def metric_requests(
+    con: duckdb.DuckDBPyConnection,
+    table: StoredTable,
+    namespace: MetricNamespace,
+    scopes: Sequence[ScopeKey],
+    days: Sequence[dt.date],
+    now: dt.datetime,
+) -> dict[ScopeKey, MetricRequest]:
+    """For each scope, the days that are wanted and what is known of them: the ledger and every ModelId ever seen."""
+    ledger = _ledger(con, namespace, days)
+    seen = _ids_by_scope(
+        con, f"select distinct account_id, region, model_id from {table.qualified_name} where model_id is not null"
+    )
+    listed = _ids_by_scope(con, _CATALOGUE_IDS)
+    on_demand = _ids_by_scope(con, _ON_DEMAND_MODELS)
+    return {
+        scope: MetricRequest(
+            days=days,
+            now=now,
+            ledger=ledger[scope],
+            ever_seen=seen[scope],
+            catalogue=listed[scope],
+            on_demand_models=on_demand[scope],
+        )
+        for scope in scopes
+    }
+
+
+def _ids_by_scope(con: duckdb.DuckDBPyConnection, query: str) -> defaultdict[ScopeKey, list[str]]:
+    found: defaultdict[ScopeKey, list[str]] = defaultdict(list)
+    for account_id, region, model_id in con.execute(query).fetchall():
+        found[account_id, region].append(model_id)
+    return found
+
+
+def _ledger(
+    con: duckdb.DuckDBPyConnection, namespace: MetricNamespace, days: Sequence[dt.date]
+) -> defaultdict[ScopeKey, list[SeriesState]]:
+    rows = con.execute(
+        f"""
+        select account_id, region, usage_date, model_id, resolution_seconds, covered_until, is_final, query_set
+        from {CLOUDWATCH_SERIES.qualified_name}
+        where namespace = $namespace and list_contains($days::date[], usage_date)
+        """,
+        {"namespace": namespace.name, "days": list(days)},
+    ).fetchall()
+    found: defaultdict[ScopeKey, list[SeriesState]] = defaultdict(list)
+    for account_id, region, *state in rows:
+        found[account_id, region].append(SeriesState(*state))
+    return found
+
+
+def store_metric_readings(
+    con: duckdb.DuckDBPyConnection,
+    table: StoredTable,
+    namespace: MetricNamespace,
+    readings: Sequence[ScopeReading[MetricReading]],
+) -> int:
+    """Replace the points of every range that was read, and note each in the ledger. Returns the points stored."""
+    rows = 0
+    for reading in readings:
+        for stored in reading.value.reads if reading.value is not None else ():
+            replace_series(con, table, pq.read_table(stored.file), [_window(reading.scope, stored)])
+            # After the points: a run that is killed in between asks for the range again and stores the same.
+            record_series(con, _ledger_rows(namespace, reading.scope, stored))
+            rows += stored.row_count
+    return rows
+
+
+def _window(scope: Scope, stored: StoredRead) -> SeriesWindow:
+    model_ids = tuple(None if model_id == ACCOUNT_TOTAL else model_id for model_id in stored.read.model_ids)
+    return SeriesWindow(scope.account_id, scope.region, model_ids, stored.read.start, stored.read.end)
+
+
+def _ledger_rows(namespace: MetricNamespace, scope: Scope, stored: StoredRead) -> pa.Table:
+    return pa.Table.from_pylist(
+        [
+            {
+                "account_id": scope.account_id,
+                "region": scope.region,
+                "usage_date": state.usage_date,
+                "namespace": namespace.name,
+                "model_id": state.model_id,
+                "resolution_seconds": state.resolution_seconds,
+                "covered_until": state.covered_until,
+                "is_final": state.is_final,
+                "query_set": state.query_set,
+            }
+            for state in stored.read.states
+        ],
+        schema=arrow_schema(CLOUDWATCH_SERIES),
+    )
+
+
+def stored_coverage(
+    con: duckdb.DuckDBPyConnection,
+    table: StoredTable,
+    namespace: MetricNamespace,
+    readings: Sequence[ScopeReading[MetricReading]],
+    days: Sequence[dt.date],
+) -> Mapping[tuple[str, str, dt.date], Coverage]:
+    """How far each day of each scope that answered is stored now: as far as its least read ModelId."""
+    answered = {scope_key(reading.scope) for reading in readings if reading.value is not None}
+    parameters = {"namespace": namespace.name, "days": list(days)}
+    counts = {
+        tuple(key): count
+        for *key, count in con.execute(
+            f"""
+            select account_id, region, usage_date, count(*)
+            from {table.qualified_name}
+            where list_contains($days::date[], usage_date)
+            group by account_id, region, usage_date
+            """,
+            {"days": list(days)},
+        ).fetchall()
+    }
+    reaches = con.execute(
+        f"""
+        select account_id, region, usage_date, min(covered_until), max(resolution_seconds)
+        from {CLOUDWATCH_SERIES.qualified_name}
+        where namespace = $namespace and list_contains($days::date[], usage_date)
+        group by account_id, region, usage_date
+        """,
+        parameters,
+    ).fetchall()
+    return {
+        (account_id, region, day): Coverage(counts.get((account_id, region, day), 0), covered_until, resolution)
+        for account_id, region, day, covered_until, resolution in reaches
+        if (account_id, region) in answered
+    }

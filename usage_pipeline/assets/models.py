@@ -1,0 +1,63 @@
+"""One asset per SQL model, built in one step: a step of its own for each would cost more than the SQL.
+
+Not here: reading the files (`sql_models.py`), deciding what to build (`sql_builds.py`), the SQL (`dbt_like_sql/`).
+"""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+import duckdb
+
+from usage_pipeline.assets.metadata import table_lineage, table_schema
+from usage_pipeline.sql_builds import BuiltModel, build
+from usage_pipeline.sql_models import SqlModel, column_lineage, column_types
+from usage_pipeline.warehouse import WAREHOUSE_POOL, Warehouse
+
+
+def model_key(model: SqlModel) -> dg.AssetKey:
+    """The model's asset: [schema, table]."""
+    return dg.AssetKey([model.schema, model.name])
+
+
+def model_spec(model: SqlModel) -> dg.AssetSpec:
+    """The model as Dagster shows it before it is built."""
+    return dg.AssetSpec(
+        key=model_key(model),
+        deps=[dg.AssetKey(name.split(".")) for name in model.dependencies if not name.startswith("ops.")],
+        description=f"{model.description}\n\n```sql\n{model.sql.strip()}\n```",
+        group_name=model.schema,
+        kinds={"duckdb", "sql"},
+        metadata={"dagster/relation_identifier": model.qualified_name},
+    )
+
+
+def build_model_assets(models: Sequence[SqlModel]) -> dg.AssetsDefinition:
+    """All SQL models as one subsettable step."""
+    by_key = {model_key(model): model for model in models}
+
+    @dg.multi_asset(
+        name="sql_models", specs=[model_spec(model) for model in models], can_subset=True, pool=WAREHOUSE_POOL
+    )
+    def sql_models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[dg.MaterializeResult[None]]:
+        selected = {by_key[key].qualified_name for key in context.selected_asset_keys}
+        with warehouse.connect() as con:
+            for built in build(con, models, only=selected):
+                yield model_result(con, by_key[dg.AssetKey(built.table_name.split("."))], built)
+
+    return sql_models
+
+
+def model_result(con: duckdb.DuckDBPyConnection, model: SqlModel, built: BuiltModel) -> dg.MaterializeResult[None]:
+    """Row count, columns, lineage and what was rebuilt."""
+    types = {name: column_types(con, name) for name in (model.qualified_name, *model.dependencies)}
+    rebuilt = "the whole table" if built.is_rebuilt_whole else ", ".join(f"{a} to {b}" for a, b in built.days)
+    return dg.MaterializeResult(
+        asset_key=model_key(model),
+        metadata={
+            "dagster/row_count": built.row_count,
+            "dagster/column_schema": table_schema(types[model.qualified_name]),
+            "dagster/column_lineage": table_lineage(column_lineage(model, types)),
+            "rebuilt": rebuilt or "nothing had changed",
+            "seconds": round(built.seconds, 3),
+        },
+    )

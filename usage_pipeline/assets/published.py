@@ -1,0 +1,92 @@
+"""The last step before readers: evaluate every check, then publish a copy of the warehouse that no writer ever locks.
+
+Not here: the rules (`checks/`), how a file is copied and replaced (`warehouse.py`).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pyarrow as pa
+
+from usage_pipeline.checks import ALL_RULES
+from usage_pipeline.checks.asset_checks import check_result
+from usage_pipeline.checks.rules import RuleResult, evaluate
+from usage_pipeline.config import Settings
+from usage_pipeline.raw_tables import CHECK_RESULTS
+from usage_pipeline.warehouse import WAREHOUSE_POOL, Warehouse, publish, replace_all
+
+CHECK_RESULTS_KEY = dg.AssetKey([CHECK_RESULTS.schema, CHECK_RESULTS.name])
+PUBLISHED_KEY = dg.AssetKey(["published", "usage"])
+
+
+def check_result_rows(results: list[RuleResult]) -> pa.Table:
+    """Rows of `ops.check_results`."""
+    return pa.Table.from_pylist(
+        [
+            {
+                "check_name": result.rule.name,
+                "asset": result.rule.table,
+                "passed": result.passed,
+                "severity": result.severity,
+                "failing_rows": result.failing_rows,
+                "description": result.rule.description,
+                "examples": result.examples_json,
+            }
+            for result in results
+        ]
+    )
+
+
+def build_check_results_asset(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
+    """The asset of `ops.check_results`; its blocking checks keep wrong tables from being published."""
+    blocking = [rule for rule in ALL_RULES if rule.blocking]
+
+    @dg.asset(
+        key=CHECK_RESULTS_KEY,
+        deps=upstream,
+        group_name="ops",
+        kinds={"duckdb"},
+        pool=WAREHOUSE_POOL,
+        description=CHECK_RESULTS.description,
+        check_specs=[
+            dg.AssetCheckSpec(rule.name, asset=CHECK_RESULTS_KEY, description=rule.description, blocking=True)
+            for rule in blocking
+        ],
+    )
+    def check_results(warehouse: Warehouse) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        with warehouse.connect() as con:
+            results = [evaluate(con, rule) for rule in ALL_RULES]
+            replace_all(con, CHECK_RESULTS, check_result_rows(results))
+        failed = [result for result in results if not result.passed]
+        yield dg.MaterializeResult(
+            asset_key=CHECK_RESULTS_KEY,
+            metadata={
+                "dagster/row_count": len(results),
+                "failed_checks": len(failed),
+                "failed": dg.MetadataValue.md(
+                    "\n".join(f"* {result.severity}: {result.rule.table} {result.rule.name}" for result in failed)
+                    or "none"
+                ),
+            },
+        )
+        for result in results:
+            if result.rule.blocking:
+                yield check_result(result, on=CHECK_RESULTS_KEY)
+
+    return check_results
+
+
+@dg.asset(
+    key=PUBLISHED_KEY,
+    deps=[CHECK_RESULTS_KEY],
+    group_name="published",
+    kinds={"duckdb"},
+    pool=WAREHOUSE_POOL,
+    description="A copy of the warehouse for readers, replaced in one step; an open reader keeps the copy it opened.",
+)
+def published_usage(warehouse: Warehouse, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+    """Checkpoint, copy, replace."""
+    size = publish(warehouse, settings.published_file)
+    return dg.MaterializeResult(
+        metadata={"path": dg.MetadataValue.path(settings.published_file), "size_megabytes": round(size / 1e6, 2)}
+    )

@@ -1,0 +1,153 @@
+"""From readings of AWS to rows: of the raw tables, and of `ops.source_status`, which says how each reading went.
+
+Pure functions over values. Not here: calls (`aws/`), writing (`warehouse.py`), Dagster.
+"""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from usage_pipeline.aws.scopes import ResolvedScopes, Scope, UnreachableAccount
+from usage_pipeline.aws.source_reading import Listing, Reading, ScopeReading
+from usage_pipeline.raw_tables import SOURCE_STATUS, StoredTable
+from usage_pipeline.warehouse import ScopeKey, arrow_schema
+
+
+@dataclasses.dataclass(frozen=True)
+class Coverage:
+    """What is stored of one scope and day: its rows, how far the day was read, and the coarsest period."""
+
+    row_count: int
+    covered_until: dt.datetime | None
+    resolution_seconds: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadingStamp:
+    """When and by which run a source was read."""
+
+    source: str
+    run_id: str
+    finished_at: dt.datetime
+
+
+def scope_key(scope: Scope) -> ScopeKey:
+    """(account_id, region)."""
+    return scope.account_id, scope.region
+
+
+def snapshot_rows(
+    table: StoredTable, readings: Iterable[ScopeReading[Listing[Any]]], snapshot_date: dt.date
+) -> pa.Table:
+    """What the scopes listed, as rows of a snapshot table; scopes that could not be read have none."""
+    rows = [
+        {
+            "snapshot_date": snapshot_date,
+            "account_id": reading.scope.account_id,
+            "region": reading.scope.region,
+            **_fields(row),
+        }
+        for reading in readings
+        if reading.value is not None
+        for row in reading.value.rows
+    ]
+    return pa.Table.from_pylist(rows, schema=arrow_schema(table))
+
+
+def _fields(row: Any) -> dict[str, Any]:
+    """A frozen row's fields, with mappings as Arrow takes them; `asdict` would copy every tuple."""
+    return {
+        field.name: list(value.items()) if isinstance(value, Mapping) else value
+        for field in dataclasses.fields(row)
+        for value in [getattr(row, field.name)]
+    }
+
+
+def status_rows(
+    stamp: ReadingStamp,
+    days: Sequence[dt.date],
+    readings: Iterable[ScopeReading[Reading]],
+    unreachable: Iterable[UnreachableAccount],
+    coverage: Mapping[tuple[str, str, dt.date], Coverage],
+) -> pa.Table:
+    """Rows of `ops.source_status`: one per scope and day, also for accounts that could not be reached."""
+    rows = [_scope_status(stamp, day, reading, coverage) for reading in readings for day in days]
+    rows += [
+        _unreachable_status(stamp, day, account, region)
+        for account in unreachable
+        for region in (account.regions or (None,))
+        for day in days
+    ]
+    return pa.Table.from_pylist(rows, schema=arrow_schema(SOURCE_STATUS))
+
+
+def _scope_status(
+    stamp: ReadingStamp,
+    day: dt.date,
+    reading: ScopeReading[Reading],
+    coverage: Mapping[tuple[str, str, dt.date], Coverage],
+) -> dict[str, Any]:
+    stored = coverage.get((reading.scope.account_id, reading.scope.region, day))
+    status = reading.status
+    if stored is not None and status in ("ok", "empty"):
+        status = "ok" if stored.row_count else "empty"
+    return {
+        "account_id": reading.scope.account_id,
+        "account_name": reading.scope.account_name,
+        "region": reading.scope.region,
+        "source": stamp.source,
+        "partition_date": day,
+        "status": status,
+        "error_text": reading.error_text,
+        "row_count": stored.row_count if stored is not None else None,
+        "covered_until": stored.covered_until if stored is not None else None,
+        "resolution_seconds": stored.resolution_seconds if stored is not None else None,
+        "api_calls": reading.api_calls,
+        "run_id": stamp.run_id,
+        "finished_at": stamp.finished_at,
+    }
+
+
+def _unreachable_status(
+    stamp: ReadingStamp, day: dt.date, account: UnreachableAccount, region: str | None
+) -> dict[str, Any]:
+    return {
+        "account_id": account.account_id,
+        "account_name": account.account_name,
+        "region": region,
+        "source": stamp.source,
+        "partition_date": day,
+        "status": account.status,
+        "error_text": account.error_text,
+        "row_count": None,
+        "covered_until": None,
+        "resolution_seconds": None,
+        "api_calls": 0,
+        "run_id": stamp.run_id,
+        "finished_at": stamp.finished_at,
+    }
+
+
+def scope_rows(resolved: ResolvedScopes, known: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of `raw.scopes`: the scopes of the configuration, and those that it once had.
+
+    An account that could not be reached keeps the scopes that are known of it, as configured.
+    """
+    rows = {(row["account_id"], row["region"]): {**row, "is_configured": False} for row in known}
+    unreachable = {account.account_name: account for account in resolved.unreachable}
+    for row in rows.values():
+        account = unreachable.get(row["account_name"])
+        if account is not None and (not account.regions or row["region"] in account.regions):
+            row["is_configured"] = True
+    for scope in resolved.scopes:
+        rows[scope_key(scope)] = {
+            "account_id": scope.account_id,
+            "region": scope.region,
+            "account_name": scope.account_name,
+            "aws_partition": scope.aws_partition,
+            "is_configured": True,
+        }
+    return [rows[key] for key in sorted(rows)]

@@ -1,0 +1,60 @@
+"""The list of everything that Dagster loads, and nothing else."""
+
+import warnings
+from collections.abc import Mapping
+
+import dagster as dg
+
+# Single-run backfills have been "beta" in Dagster since 2023; the warning would be the first thing each command prints.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+from usage_pipeline.assets.models import build_model_assets, model_key  # noqa: E402  (after the filter)
+from usage_pipeline.assets.published import build_check_results_asset, published_usage  # noqa: E402
+from usage_pipeline.assets.quota_mappings import raw_quota_mappings  # noqa: E402
+from usage_pipeline.assets.raw_catalogue import catalogue_assets  # noqa: E402
+from usage_pipeline.assets.raw_metrics import metric_assets  # noqa: E402
+from usage_pipeline.assets.raw_reference import reference_assets  # noqa: E402
+from usage_pipeline.assets.report import report  # noqa: E402
+from usage_pipeline.aws.access import AwsAccess  # noqa: E402
+from usage_pipeline.checks.asset_checks import build_quality_checks  # noqa: E402
+from usage_pipeline.config import ConfigurationError, Settings, load_settings  # noqa: E402
+from usage_pipeline.schedules import build_daily_job, build_daily_schedule  # noqa: E402
+from usage_pipeline.sql_models import load_models  # noqa: E402
+from usage_pipeline.warehouse import Warehouse  # noqa: E402
+
+
+def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:
+    """Everything, for one configuration. Tests and commands use it as Dagster does."""
+    models = load_models()
+    raw_assets = [*catalogue_assets, *metric_assets, *reference_assets, raw_quota_mappings]
+    daily_job = build_daily_job()
+    return dg.Definitions(
+        assets=[
+            *raw_assets,
+            build_model_assets(models),
+            build_check_results_asset([model_key(model) for model in models]),
+            published_usage,
+            report,
+        ],
+        asset_checks=[build_quality_checks()],
+        jobs=[daily_job],
+        schedules=[build_daily_schedule(daily_job, settings.lookback_days)],
+        resources={
+            "settings": settings,
+            "aws": AwsAccess(settings),
+            "warehouse": Warehouse(database=str(settings.warehouse_file)),
+        },
+        # One process has the DuckDB file; a process for each step would wait for the next one's lock.
+        executor=dg.in_process_executor,
+        loggers=loggers,
+    )
+
+
+@dg.definitions
+def definitions() -> dg.Definitions:
+    """What `dagster dev` and the daemon load. Stops with one sentence when there is no configuration."""
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        raise dg.DagsterInvalidDefinitionError(str(error)) from None
+    return build_definitions(settings)
