@@ -30,7 +30,13 @@ _UPSTREAM = (FOUNDATION_MODELS, INFERENCE_PROFILES, CUSTOM_DEPLOYMENTS, SERVICE_
 # A scope's own list, and models that its profiles, deployments or usage name although the list does not: a legacy
 # model, or a list that could not be read.
 _MODELS_OF_SCOPES = """
-    with named as (
+    with used as (
+        select distinct account_id, region, model_id
+        from raw.cloudwatch_metrics
+        where model_id like '%.%' and model_id not like 'arn:%'
+    ),
+
+    named as (
         select account_id, region, model_id from raw.foundation_models
         union
         select account_id, region, split_part(unnest(model_arns), '/', -1) from raw.inference_profiles
@@ -39,9 +45,8 @@ _MODELS_OF_SCOPES = """
         where base_model_arn is not null
         union
         select account_id, region, regexp_replace(model_id, '^(' || prefixes.pattern || ')\\.', '')
-        from raw.cloudwatch_metrics
+        from used
         cross join (select string_agg(prefix, '|') as pattern from raw.endpoint_prefixes) as prefixes
-        where model_id like '%.%' and model_id not like 'arn:%'
     ),
 
     names as (
