@@ -1,0 +1,13 @@
+"""Names of places in the report, for links from elsewhere.
+
+Here: the anchor of a pool's section. Not here: the sections themselves (`template.html.j2`).
+"""
+
+import re
+
+_NOT_IN_AN_ANCHOR = re.compile(r"[^A-Za-z0-9._:/-]")
+
+
+def pool_anchor(pool_id: str) -> str:
+    """The fragment that opens a pool's section: `report.html#<anchor>`. The same in every report."""
+    return "pool/" + _NOT_IN_AN_ANCHOR.sub("_", pool_id)

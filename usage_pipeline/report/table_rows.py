@@ -1,0 +1,32 @@
+"""Rows of a query as Python values.
+
+Here: names beside values, dataclasses filled by column name, whole numbers without a decimal point. Not here: queries.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, TypeVar, cast
+
+import duckdb
+
+T = TypeVar("T")
+
+
+def rows(
+    con: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Every row of the query as a dictionary of its columns."""
+    cursor = con.execute(query, dict(parameters or {}))
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def filled(kind: type[T], row: Mapping[str, Any]) -> T:
+    """Make a frozen dataclass of a row whose columns have its fields' names; lists become tuples."""
+    values = {field.name: row[field.name] for field in fields(cast(Any, kind)) if field.name in row}
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def whole(value: float | int) -> float | int:
+    """The same number, as an integer when it has no fraction: shorter to write, and easier to read."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
