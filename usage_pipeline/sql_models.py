@@ -13,7 +13,7 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError
-from sqlglot.lineage import lineage
+from sqlglot.lineage import Node, lineage
 
 from usage_pipeline.raw_tables import STORED_TABLES
 
@@ -153,7 +153,8 @@ def _check_dependencies(model: SqlModel, known: Collection[str]) -> None:
 
 
 def _in_build_order(models: Mapping[str, SqlModel]) -> tuple[SqlModel, ...]:
-    graph = {name: {d for d in model.dependencies if d in models} for name, model in models.items()}
+    # Lists, not sets: the order is the same in every process.
+    graph = {name: [d for d in model.dependencies if d in models] for name, model in models.items()}
     sorter = graphlib.TopologicalSorter(graph)
     try:
         return tuple(models[name] for name in sorter.static_order())
@@ -181,11 +182,13 @@ def column_lineage(model: SqlModel, types: Mapping[str, Mapping[str, str]]) -> d
     for table_name in model.dependencies:
         db, name = table_name.split(".")
         schema.setdefault(db, {})[name] = dict(types[table_name])
-    return {column: tuple(sorted(set(_sources(column, model.sql, schema)))) for column in types[model.qualified_name]}
+    # All columns at once: sqlglot reads and resolves the statement once, and not once for each column.
+    nodes = lineage(None, model.sql, schema=schema, dialect="duckdb")
+    return {column: tuple(sorted(set(_sources(nodes[column])))) for column in types[model.qualified_name]}
 
 
-def _sources(column: str, sql: str, schema: dict[str, dict[str, dict[str, str]]]) -> Iterable[tuple[str, str]]:
-    for node in lineage(column, sql, schema=schema, dialect="duckdb").walk():
+def _sources(column: Node) -> Iterable[tuple[str, str]]:
+    for node in column.walk():
         if isinstance(node.expression, exp.Table) and node.expression.db:
             table = node.expression
             yield f"{table.db}.{table.name}", exp.to_column(node.name).name
