@@ -78,7 +78,7 @@ def shortfall_of(error: ClientError | BotoCoreError | ReadingError) -> Shortfall
     text = f"{error.operation_name}: {code}: {message}"
     if code.startswith(_DENIED):
         action = IAM_ACTIONS.get(error.operation_name, f"the action {error.operation_name}")
-        return Shortfall("denied", f"{cut(text, LONGEST_ERROR_TEXT - len(action) - 8)} Allow {action}.")
+        return Shortfall("denied", f"{cut(text.rstrip('.'), LONGEST_ERROR_TEXT - len(action) - 9)}. Allow {action}.")
     if code.startswith(_THROTTLED):
         return Shortfall("throttled", cut(text))
     if code in _BAD_CREDENTIALS:

@@ -56,10 +56,14 @@ def _metric_calls(session: AccountSession, scope: Scope, now: datetime) -> list[
             "Stat": "Sum",
         },
     }
-    minute = {"StartTime": end - timedelta(minutes=1), "EndTime": end}
+    start = end - timedelta(minutes=1)
     return [
         ("ListMetrics", "which models were used", lambda: client.list_metrics(Namespace=BEDROCK.name)),
-        ("GetMetricData", "usage by the minute", lambda: client.get_metric_data(MetricDataQueries=[query], **minute)),
+        (
+            "GetMetricData",
+            "usage by the minute",
+            lambda: client.get_metric_data(MetricDataQueries=[query], StartTime=start, EndTime=end),
+        ),
     ]
 
 
