@@ -202,19 +202,15 @@ class _QuietHandler(MotoRequestHandler):
 class SandboxServer:
     """The HTTP server of one sandbox, one thread per connection."""
 
-    def __init__(self, data: AccountData, host: str, port: int) -> None:
+    def __init__(self, data: AccountData, listener: socket.socket) -> None:
+        """Take over a listening socket; werkzeug would end the process if it had to bind a port that is taken."""
         self.data = data
         self.application = SandboxApplication(data)
-        # werkzeug would end the process if the port were taken; a socket of our own raises OSError.
-        with socket.create_server((host, port)) as listener:
-            self._server: BaseWSGIServer = make_server(
-                host,
-                listener.getsockname()[1],
-                self.application,
-                threaded=True,
-                request_handler=_QuietHandler,
-                fd=listener.fileno(),
-            )
+        host, port = listener.getsockname()[:2]
+        self._server: BaseWSGIServer = make_server(
+            host, port, self.application, threaded=True, request_handler=_QuietHandler, fd=listener.fileno()
+        )
+        listener.close()
         self._thread: Thread | None = None
 
     @property
@@ -225,10 +221,8 @@ class SandboxServer:
 
     def serve_forever(self) -> None:
         """Serve until `stop` is called from another thread, or a signal interrupts."""
-        try:
+        with self._server:
             self._server.serve_forever()
-        finally:
-            self._server.server_close()
 
     def start_thread(self) -> None:
         """Serve in a thread of this process."""

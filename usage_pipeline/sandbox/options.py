@@ -13,8 +13,8 @@ class SandboxOptions:
     """One sandbox: its size, its seed, its clock and the faults that it starts with.
 
     `days` counts full UTC days before the day of `end`. `end` is the simulated now, UTC without a zone, cut to the
-    minute: the sandbox knows nothing after it, and its clock stands still. `profiles_factor` multiplies the profiles for
-    load tests.
+    minute: the sandbox knows nothing after it, and its clock stands still. `profiles_factor` multiplies the profiles
+    for load tests.
     """
 
     days: int = 30

@@ -4,6 +4,7 @@ Here: what the command line and tests start. Not here: the HTTP server (`aws_ser
 (`process.py`).
 """
 
+import socket
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,17 +75,17 @@ class RunningSandbox:
 
 
 def _open(options: SandboxOptions, out: Path, host: str, port: int) -> "SandboxServer":
-    """Bind the port first, so that a port that is taken costs no work, then write the files."""
+    """Take the port first, so that a wrong one costs no work; then make the data and write the files."""
     try:
         from usage_pipeline.sandbox.aws_server import SandboxServer
     except ImportError as error:
         raise SandboxNotInstalledError from error
-    data = build_account_data(options)
-    server = SandboxServer(data, host, port)
-    out.mkdir(parents=True, exist_ok=True)
-    write_truth(out / "truth.duckdb", data)
-    write_configuration(out, options)
-    return server
+    with socket.create_server((host, port)) as listener:
+        data = build_account_data(options)
+        out.mkdir(parents=True, exist_ok=True)
+        write_truth(out / "truth.duckdb", data)
+        write_configuration(out, options)
+        return SandboxServer(data, listener)
 
 
 def serve(

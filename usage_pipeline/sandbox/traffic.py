@@ -49,7 +49,7 @@ class Requests:
 
     `caller` is a row of `callers`; times in ms since 1970 (UTC) or durations in ms; token counts are 0 where a call
     failed; `max_tokens` is 0 where it is unset; `retry_of` is the row of the first attempt or -1; `cause` is the
-    limiter's number of why an attempt was throttled; `service_model` of a request is its caller's.
+    limiter's number of why an attempt was throttled; `ids` has the 16 bytes of each request id.
     """
 
     callers: tuple[Caller, ...]
@@ -341,6 +341,8 @@ def _finish(columns: dict[str, Array], callers: tuple[Caller, ...], options: San
     later = attempts > 1
     retry_of[later] = row_of_call[calls[later]]
     ids = np.frombuffer(_random(options.seed, "ids").bytes(16 * len(order)), np.uint8).reshape(-1, 16)
+    for name in ("max_tokens", *_EMPTY_WHEN_THROTTLED):
+        columns[name] = columns[name].astype(np.int32)
     typed = {field.name: columns[field.name] for field in fields(Requests) if field.name in columns}
     return Requests(callers=callers, end=options.end, retry_of=retry_of, ids=ids, **typed)
 

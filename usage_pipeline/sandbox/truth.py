@@ -16,6 +16,23 @@ from usage_pipeline.sandbox.limiter import CAUSES
 from usage_pipeline.sandbox.organisation import Caller, Profile, models, pool_limits
 from usage_pipeline.sandbox.traffic import ERRORS, SESSIONS, Requests, principal_arn
 
+_REQUESTS = """
+    create table requests as
+    select
+        request_id,
+        ts,
+        callers.* exclude (caller),
+        principal_arn,
+        facts.* exclude (request_id, ts, caller, session, error, cause),
+        errors.text as error_code,
+        causes.text as throttle_cause
+    from facts
+    join callers using (caller)
+    join principals using (caller, session)
+    join errors on errors.number = facts.error
+    join causes on causes.number = facts.cause
+"""
+
 _USAGE_MINUTELY = """
     create table usage_minutely as
     select
@@ -60,6 +77,27 @@ _THROTTLE_CAUSES = """
 
 # pyarrow has no types; its arrays and tables are Any here.
 _Tags = pa.map_(pa.string(), pa.string())
+_CALLER = pa.schema(
+    [
+        ("caller", pa.int16()),
+        *[
+            (name, pa.string())
+            for name in (
+                "account_id",
+                "region",
+                "endpoint_type",
+                "model_id",
+                "pool_id",
+                "profile_id",
+                "profile_kind",
+                "application",
+                "operation",
+                "service_tier",
+            )
+        ],
+        ("request_metadata", _Tags),
+    ]
+)
 
 
 def write_truth(path: Path, data: AccountData) -> None:
@@ -69,80 +107,80 @@ def write_truth(path: Path, data: AccountData) -> None:
     and where it is attached as `truth`.
     """
     path.unlink(missing_ok=True)
-    with duckdb.connect(str(path)) as connection:
-        for name, rows in (
-            ("requests", _requests_table(data.requests)),
-            ("pools", _pools_table(data)),
-            ("profiles", _profiles_table(data)),
-        ):
-            connection.register("rows", rows)
-            connection.execute(f"create table {name} as select * from rows")
-            connection.unregister("rows")
+    with duckdb.connect(str(path), config={"memory_limit": "200MB", "threads": "1"}) as connection:
+        for name, rows in _lookups(data.requests).items():
+            connection.register(name, rows)
+        connection.execute(_REQUESTS)
         connection.execute(_USAGE_MINUTELY)
         connection.execute(_THROTTLE_CAUSES)
+        for name, rows in (("pools", _pools_table(data)), ("profiles", _profiles_table(data))):
+            connection.register(f"{name}_rows", rows)
+            connection.execute(f"create table {name} as select * from {name}_rows")
 
 
-def _requests_table(requests: Requests) -> Any:
-    """One row per request or throttled attempt; NULL where a failed call has no value."""
-    tokens = {
-        "input_tokens": requests.input_tokens,
-        "output_tokens": requests.output_tokens,
-        "cache_read_tokens": requests.cache_read,
-        "cache_write_5m_tokens": requests.cache_write_5m,
-        "cache_write_1h_tokens": requests.cache_write_1h,
-        "consumed_tokens": requests.consumed,
-        "reserved_tokens": requests.reserved,
-    }
-    principals = [principal_arn(caller, session) for caller in requests.callers for session in range(SESSIONS)]
-    principal = requests.caller.astype(np.int64) * SESSIONS + requests.session
-    errors = [code or None for code in ERRORS]
-    causes = [cause if number else None for number, cause in enumerate(CAUSES)]
-    columns: dict[str, Any] = {
-        "request_id": _uuids(requests.ids),
-        "ts": pa.array(requests.ts, pa.timestamp("ms")),
-        **{name: _of_callers(requests, values) for name, values in _caller_columns(requests.callers).items()},
-        "principal_arn": _chosen(principals, principal),
-        "request_metadata": pa.array(
-            [list(caller.request_metadata.items()) for caller in requests.callers], _Tags
-        ).take(pa.array(requests.caller)),
-        "max_tokens": _null_where(requests.max_tokens, requests.max_tokens == 0),
-        **{name: pa.array(values, pa.int64()) for name, values in tokens.items()},
-        "latency_ms": _null_where(requests.latency_ms, requests.latency_ms == 0),
-        "ttft_ms": _null_where(requests.ttft_ms, requests.ttft_ms == 0),
-        "error_code": _chosen(errors, requests.error),
-        "is_accepted": pa.array(requests.accepted),
-        "attempt": pa.array(requests.attempt, pa.int8()),
-        "retry_of": _uuids(requests.ids).take(pa.array(requests.retry_of, mask=requests.retry_of < 0)),
-        "throttle_cause": _chosen(causes, requests.cause),
-    }
-    return pa.table(columns)
-
-
-def _caller_columns(callers: tuple[Caller, ...]) -> dict[str, list[str | None]]:
+def _lookups(requests: Requests) -> dict[str, Any]:
+    """The requests as numbers, and the tables that give the numbers their text."""
+    callers = requests.callers
     return {
-        "account_id": [caller.account_id for caller in callers],
-        "region": [caller.region for caller in callers],
-        "endpoint_type": [caller.called.endpoint_type for caller in callers],
-        "model_id": [caller.called.model_id for caller in callers],
-        "pool_id": [caller.pool_id for caller in callers],
-        "profile_id": [caller.called.model_ref for caller in callers],
-        "profile_kind": [caller.called.kind for caller in callers],
-        "application": [caller.application for caller in callers],
-        "operation": [caller.operation for caller in callers],
-        "service_tier": [caller.service_tier or None for caller in callers],
+        "facts": _facts_table(requests),
+        "callers": pa.Table.from_pylist(
+            [_caller_row(number, caller) for number, caller in enumerate(callers)], _CALLER
+        ),
+        "principals": pa.Table.from_pylist(
+            [
+                {"caller": number, "session": session, "principal_arn": principal_arn(caller, session)}
+                for number, caller in enumerate(callers)
+                for session in range(SESSIONS)
+            ]
+        ),
+        "errors": pa.Table.from_pylist([{"number": n, "text": code or None} for n, code in enumerate(ERRORS)]),
+        "causes": pa.Table.from_pylist([{"number": n, "text": c if n else None} for n, c in enumerate(CAUSES)]),
     }
 
 
-def _of_callers(requests: Requests, values: list[str | None]) -> Any:
-    return _chosen(values, requests.caller)
+def _facts_table(requests: Requests) -> Any:
+    """One row per request or throttled attempt; NULL where it has no such value."""
+    ids = _uuids(requests.ids)
+    return pa.table(
+        {
+            "request_id": ids,
+            "ts": pa.array(requests.ts, pa.timestamp("ms")),
+            "caller": requests.caller,
+            "session": requests.session,
+            "error": requests.error,
+            "cause": requests.cause,
+            "max_tokens": pa.array(requests.max_tokens, mask=requests.max_tokens == 0),
+            "input_tokens": requests.input_tokens,
+            "output_tokens": requests.output_tokens,
+            "cache_read_tokens": requests.cache_read,
+            "cache_write_5m_tokens": requests.cache_write_5m,
+            "cache_write_1h_tokens": requests.cache_write_1h,
+            "consumed_tokens": requests.consumed,
+            "reserved_tokens": requests.reserved,
+            "latency_ms": pa.array(requests.latency_ms, mask=requests.latency_ms == 0),
+            "ttft_ms": pa.array(requests.ttft_ms, mask=requests.ttft_ms == 0),
+            "is_accepted": requests.accepted,
+            "attempt": requests.attempt,
+            "retry_of": ids.take(pa.array(requests.retry_of, mask=requests.retry_of < 0)),
+        }
+    )
 
 
-def _chosen(values: list[Any], numbers: Any) -> Any:
-    return pa.array(values, pa.string()).take(pa.array(numbers))
-
-
-def _null_where(values: Any, missing: Any) -> Any:
-    return pa.array(values, pa.int64(), mask=missing)
+def _caller_row(number: int, caller: Caller) -> dict[str, Any]:
+    return {
+        "caller": number,
+        "account_id": caller.account_id,
+        "region": caller.region,
+        "endpoint_type": caller.called.endpoint_type,
+        "model_id": caller.called.model_id,
+        "pool_id": caller.pool_id,
+        "profile_id": caller.called.model_ref,
+        "profile_kind": caller.called.kind,
+        "application": caller.application,
+        "operation": caller.operation,
+        "service_tier": caller.service_tier or None,
+        "request_metadata": list(caller.request_metadata.items()),
+    }
 
 
 def _uuids(ids: Any) -> Any:
