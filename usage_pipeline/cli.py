@@ -1,4 +1,4 @@
-"""The command `usage-pipeline`: what each command takes and says. Work is done elsewhere, and imported when it is needed.
+"""The command `usage-pipeline`: what each command takes and says. The work is done elsewhere and imported on demand.
 
 Every command ends by saying where its output is. Exit codes: 0 well, 1 it could not be done, 2 it was done and a data
 check of severity ERROR failed.
@@ -37,10 +37,8 @@ out = Console()
 err = Console(stderr=True)
 
 
-
-def _day_option(*names: str, help: str) -> Any:  # noqa: A002  (typer's own word)
+def _day_option(*names: str, help: str) -> Any:
     return typer.Option(*names, help=help, formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")
-
 
 
 def _stop(message: str) -> NoReturn:
