@@ -8,7 +8,7 @@ import datetime as dt
 import fcntl
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +80,7 @@ def prepare_instance_folder(folder: Path) -> Path:
 
 
 @contextmanager
-def alone_in(folder: Path, waiting: Callable[[], None]) -> Iterator[None]:
+def alone_in(folder: Path, waiting: Callable[[], None]) -> Generator[None]:
     """Hold the folder's run lock; `waiting` is called once when another run has it. The system frees it on a kill."""
     with (folder / "run.lock").open("w") as lock:
         try:
@@ -152,10 +152,9 @@ def _step_logger(progress: Progress) -> dg.LoggerDefinition:
             if isinstance(event, dg.DagsterEvent) and event.step_key and (word := _STEP_WORDS.get(event.event_type)):
                 progress(event.step_key, word)
 
-    @dg.logger(description="Tells a command which step runs.")
     def steps(_: dg.InitLoggerContext) -> logging.Logger:
         logger = logging.Logger("usage_pipeline.steps")
         logger.addHandler(StepHandler())
         return logger
 
-    return steps
+    return dg.LoggerDefinition(steps, description="Tells a command which step runs.")

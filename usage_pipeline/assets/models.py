@@ -4,6 +4,7 @@ Not here: reading the files (`sql_models.py`), deciding what to build (`sql_buil
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -38,7 +39,7 @@ def build_model_assets(models: Sequence[SqlModel]) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="sql_models", specs=[model_spec(model) for model in models], can_subset=True, pool=WAREHOUSE_POOL
     )
-    def sql_models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[dg.MaterializeResult[None]]:
+    def sql_models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[dg.MaterializeResult[Any]]:
         selected = {by_key[key].qualified_name for key in context.selected_asset_keys}
         with warehouse.connect() as con:
             for built in build(con, models, only=selected):
@@ -47,7 +48,7 @@ def build_model_assets(models: Sequence[SqlModel]) -> dg.AssetsDefinition:
     return sql_models
 
 
-def model_result(con: duckdb.DuckDBPyConnection, model: SqlModel, built: BuiltModel) -> dg.MaterializeResult[None]:
+def model_result(con: duckdb.DuckDBPyConnection, model: SqlModel, built: BuiltModel) -> dg.MaterializeResult[Any]:
     """Row count, columns, lineage and what was rebuilt."""
     types = {name: column_types(con, name) for name in (model.qualified_name, *model.dependencies)}
     rebuilt = "the whole table" if built.is_rebuilt_whole else ", ".join(f"{a} to {b}" for a, b in built.days)

@@ -4,6 +4,7 @@ Not here: the rules (`checks/`), how a file is copied and replaced (`warehouse.p
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -53,7 +54,7 @@ def build_check_results_asset(upstream: list[dg.AssetKey]) -> dg.AssetsDefinitio
             for rule in blocking
         ],
     )
-    def check_results(warehouse: Warehouse) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    def check_results(warehouse: Warehouse) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         with warehouse.connect() as con:
             results = [evaluate(con, rule) for rule in ALL_RULES]
             replace_all(con, CHECK_RESULTS, check_result_rows(results))
@@ -84,7 +85,7 @@ def build_check_results_asset(upstream: list[dg.AssetKey]) -> dg.AssetsDefinitio
     pool=WAREHOUSE_POOL,
     description="A copy of the warehouse for readers, replaced in one step; an open reader keeps the copy it opened.",
 )
-def published_usage(warehouse: Warehouse, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+def published_usage(warehouse: Warehouse, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[Any]:
     """Checkpoint, copy, replace."""
     size = publish(warehouse, settings.published_file)
     return dg.MaterializeResult(

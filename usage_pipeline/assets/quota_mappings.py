@@ -100,7 +100,7 @@ def mapping_rows(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     description=QUOTA_MAPPINGS.description,
     metadata={"dagster/column_schema": stored_table_schema(QUOTA_MAPPINGS)},
 )
-def raw_quota_mappings(warehouse: Warehouse) -> dg.MaterializeResult[None]:
+def raw_quota_mappings(warehouse: Warehouse) -> dg.MaterializeResult[Any]:
     """Map the newest catalogue of each scope by rule."""
     with warehouse.connect() as con:
         rows = mapping_rows(con)

@@ -57,7 +57,7 @@ ReadListing = Callable[[AccountSession, Scope], Listing[Any]]
     description=SCOPES.description,
     metadata={"dagster/column_schema": stored_table_schema(SCOPES)},
 )
-def raw_scopes(warehouse: Warehouse, aws: dg.ResourceParam[AwsAccess]) -> dg.MaterializeResult[None]:
+def raw_scopes(warehouse: Warehouse, aws: dg.ResourceParam[AwsAccess]) -> dg.MaterializeResult[Any]:
     """Ask every configured account who it is and which Regions it has."""
     resolved = aws.resolved
     with warehouse.connect() as con:
@@ -94,7 +94,7 @@ def build_catalogue_asset(table: StoredTable, read: ReadListing) -> dg.AssetsDef
         warehouse: Warehouse,
         aws: dg.ResourceParam[AwsAccess],
         settings: dg.ResourceParam[Settings],
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult[Any]:
         now = settings.now()
         readings = aws.read(read)
         rows = snapshot_rows(table, readings, now.date())

@@ -5,6 +5,7 @@ Not here: which series are asked for and how (`aws/metric_reading.py`), what the
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import dagster as dg
 
@@ -50,7 +51,7 @@ def build_metrics_asset(table: StoredTable, namespace: MetricNamespace) -> dg.As
         warehouse: Warehouse,
         aws: dg.ResourceParam[AwsAccess],
         settings: dg.ResourceParam[Settings],
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult[Any]:
         days = partition_days(list(context.partition_keys))
         now = settings.now()
         scopes = [scope_key(scope) for scope in aws.resolved.scopes]

@@ -4,6 +4,7 @@ Not here: the files and their validation (`reference/`).
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -27,7 +28,7 @@ def build_reference_asset(
         description=f"{table.description}\n\nFrom `usage_pipeline/reference/{table.name}.csv`.",
         metadata={"dagster/column_schema": stored_table_schema(table)},
     )
-    def reference_table(warehouse: Warehouse) -> dg.MaterializeResult[None]:
+    def reference_table(warehouse: Warehouse) -> dg.MaterializeResult[Any]:
         rows = pa.Table.from_pylist([row.model_dump() for row in read()], schema=arrow_schema(table))
         with warehouse.connect() as con:
             replace_all(con, table, rows)

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from usage_pipeline.aws.scopes import ResolvedScopes, Scope, UnreachableAccount
-from usage_pipeline.aws.source_reading import Listing, Reading, ScopeReading
+from usage_pipeline.aws.source_reading import Listing, ScopeReading
 from usage_pipeline.raw_tables import SOURCE_STATUS, StoredTable
 from usage_pipeline.warehouse import ScopeKey, arrow_schema
 
@@ -69,7 +69,7 @@ def _fields(row: Any) -> dict[str, Any]:
 def status_rows(
     stamp: ReadingStamp,
     days: Sequence[dt.date],
-    readings: Iterable[ScopeReading[Reading]],
+    readings: Iterable[ScopeReading[Any]],
     unreachable: Iterable[UnreachableAccount],
     coverage: Mapping[tuple[str, str, dt.date], Coverage],
 ) -> pa.Table:
@@ -87,7 +87,7 @@ def status_rows(
 def _scope_status(
     stamp: ReadingStamp,
     day: dt.date,
-    reading: ScopeReading[Reading],
+    reading: ScopeReading[Any],
     coverage: Mapping[tuple[str, str, dt.date], Coverage],
 ) -> dict[str, Any]:
     stored = coverage.get((reading.scope.account_id, reading.scope.region, day))
@@ -136,7 +136,9 @@ def scope_rows(resolved: ResolvedScopes, known: Iterable[Mapping[str, Any]]) -> 
 
     An account that could not be reached keeps the scopes that are known of it, as configured.
     """
-    rows = {(row["account_id"], row["region"]): {**row, "is_configured": False} for row in known}
+    rows: dict[ScopeKey, dict[str, Any]] = {
+        (row["account_id"], row["region"]): {**row, "is_configured": False} for row in known
+    }
     unreachable = {account.account_name: account for account in resolved.unreachable}
     for row in rows.values():
         account = unreachable.get(row["account_name"])

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,8 @@ def serve_until_stopped(
         if until_stdin_closes:
             threading.Thread(target=_stop_at_end_of_input, args=(running,), daemon=True).start()
 
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    # SIGTERM ends the command as Ctrl-C does, so that what was begun is closed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         serve(SandboxOptions(days=days, seed=seed, faults=tuple(faults)), port=port, out=folder, on_ready=say_ready)
     except KeyboardInterrupt:
@@ -83,7 +84,7 @@ def _stop_at_end_of_input(running: "RunningSandbox") -> None:
 
 
 @contextmanager
-def sandbox_process(folder: Path, *, days: int, seed: int) -> Iterator[SandboxProcess]:
+def sandbox_process(folder: Path, *, days: int, seed: int) -> Generator[SandboxProcess]:
     """Start `usage-pipeline sandbox serve` and wait until it is ready; it ends with the block, or with this process.
 
     Raises:
