@@ -7,13 +7,13 @@ for (`metric_catalogue.py`, `read_plan.py`, `metric_batches.py`), storing (`asse
 # pyright: reportUnknownParameterType=false
 # pyarrow has no types for RecordBatch.
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from time import sleep
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from usage_pipeline.aws.errors import ReadingDeniedError, ReadingError, understanding
 from usage_pipeline.aws.metric_batches import PAGE_POINTS, MetricCall, SeriesQuery, calls_of
 from usage_pipeline.aws.metric_catalogue import MetricNamespace
-from usage_pipeline.aws.read_plan import ACCOUNT_TOTAL, SeriesRead
+from usage_pipeline.aws.read_plan import SeriesRead
 from usage_pipeline.aws.scopes import Scope
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ TIMES_ASKED = 4
 """How often a series whose answer stays partial is asked, with 1, 2 and 4 seconds between."""
 
 _SECONDS_A_DAY = 86_400
-_NO_POINTS = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -105,9 +104,8 @@ def read_series(
     read: SeriesRead,
     listed: frozenset[str],
     now: datetime,
-    wait: Callable[[float], None] = time.sleep,
 ) -> Iterator[pa.RecordBatch]:
-    """Read one planned range, as batches of POINT_SCHEMA with at most a page of points each.
+    """Read one planned range, as batches of POINT_SCHEMA with about a page of points each.
 
     Only periods that are over at the end of the range are given. The client must be one of `AccountSession`, which
     gives timestamps as numbers.
@@ -117,7 +115,7 @@ def read_series(
         ReadingDeniedError: AWS refused a metric inside its answer.
     """
     for call in calls_of(read, namespace, listed, now):
-        answers = _complete_answers(client, namespace, call, wait)
+        answers = _complete_answers(client, namespace, call)
         yield from _batches(scope, namespace, call, answers)
 
 
@@ -132,7 +130,7 @@ def write_points(batches: Iterable[pa.RecordBatch], path: Path) -> int:
 
 
 def _complete_answers(
-    client: "CloudWatchClient", namespace: MetricNamespace, call: MetricCall, wait: Callable[[float], None]
+    client: "CloudWatchClient", namespace: MetricNamespace, call: MetricCall
 ) -> dict[SeriesQuery, _Answer]:
     """Send a call, follow its pages, and ask again for every query whose last word is not Complete."""
     complete: dict[SeriesQuery, _Answer] = {}
@@ -140,7 +138,7 @@ def _complete_answers(
     messages = ""
     for attempt in range(TIMES_ASKED):
         if attempt:
-            wait(2.0 ** (attempt - 1))
+            sleep(2.0 ** (attempt - 1))
         answers, messages = _ask(client, namespace, call, queries)
         complete |= {query: answer for query, answer in answers.items() if answer.status == "Complete"}
         if forbidden := [query for query, answer in answers.items() if answer.status == "Forbidden"]:
@@ -196,7 +194,7 @@ def _query(query_id: str, namespace: MetricNamespace, query: SeriesQuery) -> "Me
             "Metric": {
                 "Namespace": namespace.name,
                 "MetricName": query.metric_name,
-                "Dimensions": [] if query.model_id == ACCOUNT_TOTAL else dimensions,
+                "Dimensions": [] if query.is_total else dimensions,
             },
             "Period": query.period_seconds,
             "Stat": query.statistic,
@@ -205,36 +203,51 @@ def _query(query_id: str, namespace: MetricNamespace, query: SeriesQuery) -> "Me
 
 
 def _batches(
-    scope: Scope, namespace: MetricNamespace, call: MetricCall, answers: Mapping[SeriesQuery, _Answer]
+    scope: Scope, namespace: MetricNamespace, call: MetricCall, answers: dict[SeriesQuery, _Answer]
 ) -> Iterator[pa.RecordBatch]:
-    """Turn a call's points into batches; a period that was not over at the call's end is left out."""
-    queries = list(answers)
-    times = [np.concatenate([_NO_POINTS.astype(np.int64), *answers[query].times]) for query in queries]
-    values = [np.concatenate([_NO_POINTS, *answers[query].values]) for query in queries]
-    which = np.repeat(np.arange(len(queries)), [len(of_query) for of_query in times])
-    ts, value = np.concatenate(times), np.concatenate(values)
-    periods = np.array([query.period_seconds for query in queries], dtype=np.int32)
-    is_over = ts + periods[which] <= int(call.end.replace(tzinfo=UTC).timestamp())
-    which, ts, value = which[is_over], ts[is_over], value[is_over]
-    totals = [query.model_id == ACCOUNT_TOTAL for query in queries]
-    names = {
-        "account_id": [scope.account_id] * len(queries),
-        "region": [scope.region] * len(queries),
-        "namespace": [namespace.name] * len(queries),
-        "dimension_set": ["none" if total else "ModelId" for total in totals],
-        "model_id": [None if query.model_id == ACCOUNT_TOTAL else query.model_id for query in queries],
-        "metric_name": [query.metric_name for query in queries],
-        "statistic": [query.statistic for query in queries],
+    """Turn a call's points into batches of about a page each, letting go of the answers as they are used."""
+    end = int(call.end.replace(tzinfo=UTC).timestamp())
+    waiting: list[tuple[SeriesQuery, np.ndarray, np.ndarray]] = []
+    points = 0
+    for query in list(answers):
+        answer = answers.pop(query)
+        for times, values in zip(answer.times, answer.values, strict=True):
+            # A period that was not over at the end of the range would change later.
+            is_over = times + query.period_seconds <= end
+            waiting.append((query, times[is_over], values[is_over]))
+            points += len(waiting[-1][1])
+        if points >= PAGE_POINTS:
+            yield _batch(scope, namespace, waiting)
+            waiting, points = [], 0
+    if points:
+        yield _batch(scope, namespace, waiting)
+
+
+def _batch(
+    scope: Scope, namespace: MetricNamespace, parts: Sequence[tuple[SeriesQuery, np.ndarray, np.ndarray]]
+) -> pa.RecordBatch:
+    """One batch from the times (epoch seconds) and values of several series."""
+    queries = [query for query, _, _ in parts]
+    which = np.repeat(np.arange(len(parts)), [len(times) for _, times, _ in parts])
+    ts = np.concatenate([times for _, times, _ in parts])
+
+    def repeated(values: Sequence[object], kind: pa.DataType) -> "pa.Array[Any]":
+        return pa.array(values, kind).take(which)
+
+    columns = {
+        "usage_date": pa.array((ts // _SECONDS_A_DAY).astype("datetime64[D]")),
+        "account_id": repeated([scope.account_id] * len(parts), pa.string()),
+        "region": repeated([scope.region] * len(parts), pa.string()),
+        "namespace": repeated([namespace.name] * len(parts), pa.string()),
+        "dimension_set": repeated(["none" if query.is_total else "ModelId" for query in queries], pa.string()),
+        "model_id": repeated([None if query.is_total else query.model_id for query in queries], pa.string()),
+        "metric_name": repeated([query.metric_name for query in queries], pa.string()),
+        "statistic": repeated([query.statistic for query in queries], pa.string()),
+        "ts": pa.array((ts * 1_000_000).astype("datetime64[us]")),
+        "period_seconds": repeated([query.period_seconds for query in queries], pa.int32()),
+        "value": pa.array(np.concatenate([values for _, _, values in parts])),
     }
-    of_query = {name: pa.array(column, pa.string()) for name, column in names.items()}
-    for begin in range(0, len(ts), PAGE_POINTS):
-        part = slice(begin, begin + PAGE_POINTS)
-        columns = {name: column.take(pa.array(which[part])) for name, column in of_query.items()}
-        columns["usage_date"] = pa.array((ts[part] // _SECONDS_A_DAY).astype("datetime64[D]"))
-        columns["ts"] = pa.array((ts[part] * 1_000_000).astype("datetime64[us]"))
-        columns["period_seconds"] = pa.array(periods[which[part]])
-        columns["value"] = pa.array(value[part])
-        yield pa.record_batch([columns[name] for name in POINT_SCHEMA.names], schema=POINT_SCHEMA)
+    return pa.record_batch([columns[name] for name in POINT_SCHEMA.names], schema=POINT_SCHEMA)
 
 
 def _name(query: SeriesQuery) -> str:

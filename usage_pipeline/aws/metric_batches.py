@@ -18,8 +18,8 @@ MAX_QUERIES = 500
 PAGE_POINTS = 100_800
 """Points of one GetMetricData answer; more come with a NextToken (CloudWatch quotas, 2026)."""
 
-MAX_CALL_PAGES = 10
-"""Pages that one call may need. A call is held in memory until it is complete: under 100 MB for ten full pages."""
+MAX_CALL_PAGES = 50
+"""Pages that one call may need. A call is held in memory until it is complete: 80 MB for fifty full pages."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class SeriesQuery:
     metric_name: str
     statistic: str
     period_seconds: int
+
+    @property
+    def is_total(self) -> bool:
+        """Whether it is the series without dimensions."""
+        return self.model_id == ACCOUNT_TOTAL
 
 
 @dataclass(frozen=True)

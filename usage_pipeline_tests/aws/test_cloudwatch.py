@@ -27,8 +27,7 @@ def read(models: tuple[str, ...], start: str, end: str, period: int = 60) -> Ser
 
 def rows_of(metrics: CannedMetrics, namespace: MetricNamespace, wanted: SeriesRead) -> list[tuple]:
     client, _ = canned_client("cloudwatch", {"GetMetricData": metrics})
-    waits: list[float] = []
-    batches = list(read_series(client, SCOPE, namespace, wanted, NAMES, NOW, waits.append))
+    batches = list(read_series(client, SCOPE, namespace, wanted, NAMES, NOW))
     return [tuple(row.values()) for batch in batches for row in batch.to_pylist()]
 
 
@@ -97,20 +96,30 @@ def test_points_of_one_series_that_come_on_several_pages_are_joined() -> None:
     assert len(rows) == 240
 
 
-def test_a_partial_series_is_asked_again_alone_and_its_points_are_not_doubled() -> None:
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that would have been waited."""
+    waited: list[float] = []
+    monkeypatch.setattr("usage_pipeline.aws.cloudwatch.sleep", waited.append)
+    return waited
+
+
+def test_a_partial_series_is_asked_again_alone_and_its_points_are_not_doubled(waits: list[float]) -> None:
     metrics = CannedMetrics(ones)
     metrics.partial = {"InputTokenCount": 2}
     rows = rows_of(metrics, TWO, read(("m",), "2026-11-14T00:00", "2026-11-14T00:03"))
     assert metrics.queries_sent == [2, 1, 1]
+    assert waits == [1, 2]
     assert [row[6] for row in rows] == ["Invocations"] * 3 + ["InputTokenCount"] * 3
 
 
-def test_a_series_that_stays_partial_fails_the_reading_with_its_name() -> None:
+def test_a_series_that_stays_partial_fails_the_reading_with_its_name(waits: list[float]) -> None:
     metrics = CannedMetrics(ones)
     metrics.partial = {"InputTokenCount": 9}
     with pytest.raises(ReadingError, match="1 series, such as Sum of InputTokenCount of m, were still partial after"):
         rows_of(metrics, TWO, read(("m",), "2026-11-14T00:00", "2026-11-14T00:03"))
     assert len(metrics.queries_sent) == 4
+    assert waits == [1, 2, 4]
 
 
 def test_a_forbidden_series_is_a_denied_reading() -> None:

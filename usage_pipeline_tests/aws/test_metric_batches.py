@@ -22,9 +22,9 @@ def read(models: tuple[str, ...], start: str, end: str, period: int = 60) -> Ser
         (288, 350),  # one full page
         (24, 500),
         (1, 500),
-        (4320, 210),  # nine full pages, within the ten that a call may need
-        (21600, 42),
-        (2_000_000, 1),
+        (4320, 490),
+        (21600, 224),  # 48 full pages, within the fifty that a call may need
+        (9_000_000, 1),
     ],
 )
 def test_a_call_has_as_many_queries_as_fill_its_pages(points: int, expected: int) -> None:
