@@ -5,27 +5,29 @@
 -- inside it may have been higher. A limit is NULL when it is unknown; a limit of 0 has no utilization. Sums that need a
 -- value which some profile lacks (consumed, reserved, AWS's estimate) are NULL, not too small.
 -- `day_tokens_running` is the pool's total of consumed tokens of the UTC day up to and including the row.
-with profile_rows as (
+with coarse_hours as (
     select
-        *,
-        max(resolution_seconds) over (partition by pool_id, date_trunc('hour', ts)) as pool_resolution_seconds,
+        pool_id,
+        date_trunc('hour', ts) as hour,
+        max(resolution_seconds) as resolution_seconds,
     from marts.usage_minutely
-    where usage_date between $start_date and $end_date and pool_id is not null
+    where usage_date between $start_date and $end_date and pool_id is not null and resolution_seconds > 60
+    group by pool_id, date_trunc('hour', ts)
 ),
 
 pool_rows as (
     select
-        pool_id,
-        account_id,
-        account_name,
-        region,
-        usage_date,
+        profile_rows.pool_id,
+        profile_rows.account_id,
+        profile_rows.account_name,
+        profile_rows.region,
+        profile_rows.usage_date,
         case
-            when resolution_seconds = pool_resolution_seconds then ts
-            else time_bucket(to_seconds(pool_resolution_seconds), ts)
+            when coarse_hours.resolution_seconds > profile_rows.resolution_seconds
+                then time_bucket(to_seconds(coarse_hours.resolution_seconds), profile_rows.ts)
+            else profile_rows.ts
         end as ts,
-        pool_resolution_seconds as resolution_seconds,
-        count(distinct profile_id) as profiles,
+        coalesce(coarse_hours.resolution_seconds, profile_rows.resolution_seconds) as resolution_seconds,
         sum(invocations)::bigint as invocations,
         sum(throttles)::bigint as throttles,
         sum(client_errors)::bigint as client_errors,
@@ -45,7 +47,12 @@ pool_rows as (
         sum(latency_samples)::bigint as latency_samples,
         sum(ttft_ms_sum)::decimal(18, 3) as ttft_ms_sum,
         sum(ttft_samples)::bigint as ttft_samples,
-    from profile_rows
+    from marts.usage_minutely as profile_rows
+    left join coarse_hours
+        on
+            profile_rows.pool_id = coarse_hours.pool_id
+            and date_trunc('hour', profile_rows.ts) = coarse_hours.hour
+    where profile_rows.usage_date between $start_date and $end_date and profile_rows.pool_id is not null
     group by all
 ),
 
@@ -89,7 +96,6 @@ select
     usage_date,
     ts,
     resolution_seconds,
-    profiles,
     invocations,
     throttles,
     client_errors,

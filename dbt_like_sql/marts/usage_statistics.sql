@@ -9,8 +9,9 @@
 -- `window_minutes` = what the window asks for, `covered_minutes` = of these, read minute by minute, `coarse_minutes` =
 -- read at 300 or 3600 seconds only; the rest is unknown. `unknown_periods` had traffic but no value of the metric.
 -- latency_ms and ttft_ms: per-minute averages, `average` weighted by calls, no total, active only.
--- tpd: consumed tokens per UTC day, one data point per day that begins in the window or is its last; `partial_days` of
--- them were not read from midnight to midnight. tpd_rolling_24h: of the pool, the 24 hours up to each active minute.
+-- tpd: consumed tokens per UTC day, one data point per day of the window: its last day counts, the day in which it
+-- begins does not; `partial_days` of them were not read to their end. tpd_rolling_24h: of the pool, the 24 hours up to
+-- each period with traffic, active only.
 with newest as (
     select max(covered_until) as window_end
     from staging.stg_cloudwatch_coverage
@@ -22,8 +23,8 @@ windows as (
         lengths.window_minutes,
         newest.window_end - to_minutes(lengths.window_minutes) as window_start,
         newest.window_end,
-        -- The last day with any reading; a window that ends at midnight ends with the day before.
-        (newest.window_end - interval 1 microsecond)::date as last_day,
+        -- A window that ends at midnight ends with the day before.
+        (newest.window_end - interval 1 microsecond)::date - (lengths.window_minutes // 1440)::integer + 1 as first_day,
     from (
         values
             ('1hour', 60),
@@ -36,13 +37,18 @@ windows as (
     where newest.window_end is not null
 ),
 
+first_days as (
+    select min(window_start)::date as first_day
+    from windows
+),
+
 used as (
     select distinct
         account_id,
         region,
         profile_id,
     from intermediate.int_profile_days_summed
-    where usage_date >= (select min(window_start)::date from windows)
+    where usage_date >= (select first_day from first_days)
 ),
 
 profiles as (
@@ -60,51 +66,67 @@ profiles as (
 ),
 
 subjects as (
-    from profiles
-    union all by name
-    select distinct
-        pool_id,
-        account_id,
-        account_name,
-        region,
-        'ALL' as profile_id,
-    from profiles
+    -- Rows are grouped by a number, because grouping by long texts takes several times as long.
+    select
+        *,
+        row_number() over (order by pool_id, profile_id) as subject,
+    from (
+        from profiles
+        union all by name
+        select distinct * replace ('ALL' as profile_id)
+        from profiles
+    )
 ),
 
-coverage as (
+covered_days as (
     select
         days.account_id,
         days.region,
         windows.window_name,
-        coalesce(sum(minutes) filter (where days.resolution_seconds = 60), 0)::bigint as covered_minutes,
-        coalesce(sum(minutes) filter (where days.resolution_seconds > 60), 0)::bigint as coarse_minutes,
-        count(*) filter (where is_day_counted) as covered_days,
-        count(*) filter (where is_day_counted and days.covered_until < (days.usage_date + 1)::timestamp)
-            as partial_days,
-    from windows
-    inner join (
-        select *
-        from staging.stg_cloudwatch_coverage
-    ) as days
-        on days.covered_until > windows.window_start and days.covered_from < windows.window_end
-    cross join lateral (
-        select
-            date_diff(
-                'minute',
-                greatest(days.covered_from, windows.window_start),
-                least(days.covered_until, windows.window_end)
-            ) as minutes,
-            windows.last_day - days.usage_date < windows.window_minutes / 1440 as is_day_counted,
-    )
-    group by days.account_id, days.region, windows.window_name
+        date_diff(
+            'minute',
+            greatest(days.covered_from, windows.window_start),
+            least(days.covered_until, windows.window_end)
+        ) as minutes,
+        days.resolution_seconds = 60 as is_minutely,
+        days.usage_date >= windows.first_day as is_data_point,
+        days.covered_until < (days.usage_date + 1)::timestamp as is_partial,
+    from staging.stg_cloudwatch_coverage as days
+    inner join windows on days.covered_until > windows.window_start and days.covered_from < windows.window_end
 ),
 
-period_rows as (
+coverage as (
+    select
+        account_id,
+        region,
+        window_name,
+        sum(minutes) filter (where is_minutely)::bigint as covered_minutes,
+        sum(minutes) filter (where not is_minutely)::bigint as coarse_minutes,
+        count(*) filter (where is_data_point) as days,
+        count(*) filter (where is_data_point and is_partial) as partial_days,
+    from covered_days
+    group by account_id, region, window_name
+),
+
+grid as (
+    select
+        subjects.*,
+        windows.*,
+        coalesce(coverage.covered_minutes, 0) as covered_minutes,
+        coalesce(coverage.coarse_minutes, 0) as coarse_minutes,
+        coalesce(coverage.days, 0) as days,
+        coalesce(coverage.partial_days, 0) as partial_days,
+    from subjects
+    cross join windows
+    left join coverage using (account_id, region, window_name)
+),
+
+subject_periods as (
     select
         pool_id,
         profile_id,
-        usage_date,
         ts,
+        usage_date,
         resolution_seconds,
         invocations,
         throttles,
@@ -122,15 +144,15 @@ period_rows as (
         ttft_ms_sum,
         ttft_samples,
     from marts.usage_minutely
-    where pool_id is not null and usage_date >= (select min(window_start)::date from windows)
+    where pool_id is not null and usage_date >= (select first_day from first_days)
 
     union all by name
 
     select
         pool_id,
         'ALL' as profile_id,
-        usage_date,
         ts,
+        usage_date,
         resolution_seconds,
         invocations,
         throttles,
@@ -148,198 +170,258 @@ period_rows as (
         ttft_ms_sum,
         ttft_samples,
     from marts.quota_usage_minutely
-    where usage_date >= (select min(window_start)::date from windows)
+    where usage_date >= (select first_day from first_days)
 ),
 
--- Zeros are counted, not listed: with the number of idle minutes, one sorted list gives both kinds of percentiles.
+usage_rows as (
+    select
+        subjects.subject,
+        subject_periods.* exclude (pool_id, profile_id),
+        subject_periods.resolution_seconds = 60 as is_minute,
+        subject_periods.latency_ms_sum::double / nullif(subject_periods.latency_samples, 0) as latency_ms,
+        subject_periods.ttft_ms_sum::double / nullif(subject_periods.ttft_samples, 0) as ttft_ms,
+    from subject_periods
+    inner join subjects using (pool_id, profile_id)
+),
+
+-- How many of the highest values are enough to read every percentile from: of the minutes with traffic the upper half,
+-- of all minutes the upper tenth, and also the upper half of these where at least half of them had traffic.
+counted as (
+    select
+        grid.subject,
+        grid.window_name,
+        any_value(grid.window_start) as window_start,
+        any_value(grid.window_end) as window_end,
+        count(*) filter (where usage_rows.is_minute) as minutes,
+        greatest(any_value(grid.covered_minutes), minutes) as all_minutes,
+    from usage_rows
+    inner join grid
+        on
+            usage_rows.subject = grid.subject
+            and usage_rows.ts >= grid.window_start
+            and usage_rows.ts < grid.window_end
+    group by grid.subject, grid.window_name
+),
+
+depths as (
+    select
+        *,
+        greatest(minutes // 2, if(minutes * 2 >= all_minutes - 1, all_minutes // 2, all_minutes // 10)) + 2 as depth,
+    from counted
+),
+
 collected as (
     select
-        period_rows.pool_id,
-        period_rows.profile_id,
-        windows.window_name,
-        count(*) as periods,
-        count(*) filter (where resolution_seconds = 60) as minutes,
-        count(consumed_tokens) as consumed_known,
-        count(aws_estimated_tokens) as estimated_known,
-        count(reserved_tokens) as reserved_known,
-        count(consumed_tokens) filter (where resolution_seconds = 60) as consumed_minutes,
-        count(aws_estimated_tokens) filter (where resolution_seconds = 60) as estimated_minutes,
-        count(reserved_tokens) filter (where resolution_seconds = 60) as reserved_minutes,
-        sum(consumed_tokens)::bigint as consumed_total,
-        sum(invocations)::bigint as invocations_total,
-        sum(throttles)::bigint as throttles_total,
-        sum(client_errors)::bigint as client_errors_total,
-        sum(server_errors)::bigint as server_errors_total,
-        sum(input_tokens)::bigint as input_total,
-        sum(output_tokens)::bigint as output_total,
-        sum(cache_read_tokens)::bigint as cache_read_total,
-        sum(cache_write_tokens)::bigint as cache_write_total,
-        sum(aws_estimated_tokens)::bigint as estimated_total,
-        sum(reserved_tokens)::bigint as reserved_total,
-        sum(latency_ms_sum)::double / nullif(sum(latency_samples), 0) as latency_average,
-        sum(ttft_ms_sum)::double / nullif(sum(ttft_samples), 0) as ttft_average,
-        list(consumed_tokens::double) filter (where resolution_seconds = 60 and consumed_tokens > 0) as consumed,
-        list(invocations::double) filter (where resolution_seconds = 60 and invocations > 0) as invocations,
-        list(throttles::double) filter (where resolution_seconds = 60 and throttles > 0) as throttles,
-        list(client_errors::double) filter (where resolution_seconds = 60 and client_errors > 0) as client_errors,
-        list(server_errors::double) filter (where resolution_seconds = 60 and server_errors > 0) as server_errors,
-        list(input_tokens::double) filter (where resolution_seconds = 60 and input_tokens > 0) as input,
-        list(output_tokens::double) filter (where resolution_seconds = 60 and output_tokens > 0) as output,
-        list(cache_read_tokens::double) filter (where resolution_seconds = 60 and cache_read_tokens > 0) as cache_read,
-        list(cache_write_tokens::double) filter (where resolution_seconds = 60 and cache_write_tokens > 0)
-            as cache_write,
-        list(aws_estimated_tokens::double) filter (where resolution_seconds = 60 and aws_estimated_tokens > 0)
-            as estimated,
-        list(reserved_tokens::double) filter (where resolution_seconds = 60 and reserved_tokens > 0) as reserved,
-        list(latency_ms_sum::double / latency_samples) filter (where resolution_seconds = 60 and latency_samples > 0)
-            as latency,
-        list(ttft_ms_sum::double / ttft_samples) filter (where resolution_seconds = 60 and ttft_samples > 0) as ttft,
-    from period_rows
-    inner join windows
+        depths.subject,
+        depths.window_name,
+        any_value(depths.all_minutes) - any_value(depths.minutes) as idle,
+        [
+            {
+                'metrics': ['tpm'],
+                'highest': max(consumed_tokens::double, depth) filter (where is_minute and consumed_tokens > 0),
+                'known': count(consumed_tokens) filter (where is_minute),
+                'points_total': sum(consumed_tokens) filter (where is_minute)::double,
+                'total': sum(consumed_tokens)::bigint,
+                'unknown': count(*) - count(consumed_tokens),
+                'weighted': null::double,
+            },
+            {
+                'metrics': ['rpm', 'invocations'],
+                'highest': max(invocations::double, depth) filter (where is_minute and invocations > 0),
+                'known': count(invocations) filter (where is_minute),
+                'points_total': sum(invocations) filter (where is_minute)::double,
+                'total': sum(invocations)::bigint,
+                'unknown': count(*) - count(invocations),
+                'weighted': null::double,
+            },
+            {
+                'metrics': ['throttles'],
+                'highest': max(throttles::double, depth) filter (where is_minute and throttles > 0),
+                'known': count(throttles) filter (where is_minute),
+                'points_total': sum(throttles) filter (where is_minute)::double,
+                'total': sum(throttles)::bigint,
+                'unknown': count(*) - count(throttles),
+                'weighted': null::double,
+            },
+            {
+                'metrics': ['client_errors'],
+                'highest': max(client_errors::double, depth) filter (where is_minute and client_errors > 0),
+                'known': count(client_errors) filter (where is_minute),
+                'points_total': sum(client_errors) filter (where is_minute)::double,
+                'total': sum(client_errors)::bigint,
+                'unknown': count(*) - count(client_errors),
+                'weighted': null::double,
+            },
+            {
+                'metrics': ['server_errors'],
+                'highest': max(server_errors::double, depth) filter (where is_minute and server_errors > 0),
+                'known': count(server_errors) filter (where is_minute),
+                'points_total': sum(server_errors) filter (where is_minute)::double,
+                'total': sum(server_errors)::bigint,
+                'unknown': count(*) - count(server_errors),
+                'weighted': null::double,
+            },
+            {
+                'metrics': ['input_tokens'],
+                'highest': max(input_tokens::double, depth) filter (where is_minute and input_tokens > 0),
+                'known': count(input_tokens) filter (where is_minute),
+                'points_total': sum(input_tokens) filter (where is_minute)::double,
+                'total': sum(input_tokens)::bigint,
+                'unknown': count(*) - count(input_tokens),
+                'weighted': null::double,
+            },
+            {
+                'metrics': ['output_tokens'],
+                'highest': max(output_tokens::double, depth) filter (where is_minute and output_tokens > 0),
+                'known': count(output_tokens) filter (where is_minute),
+                'points_total': sum(output_tokens) filter (where is_minute)::double,
+                'total': sum(output_tokens)::bigint,
+                'unknown': count(*) - count(output_tokens),
+                'weighted': null::double,
+            },
+            {
+                'metrics': ['cache_read_tokens'],
+                'highest': max(cache_read_tokens::double, depth) filter (where is_minute and cache_read_tokens > 0),
+                'known': count(cache_read_tokens) filter (where is_minute),
+                'points_total': sum(cache_read_tokens) filter (where is_minute)::double,
+                'total': sum(cache_read_tokens)::bigint,
+                'unknown': count(*) - count(cache_read_tokens),
+                'weighted': null::double,
+            },
+            {
+                'metrics': ['cache_write_tokens'],
+                'highest': max(cache_write_tokens::double, depth) filter (where is_minute and cache_write_tokens > 0),
+                'known': count(cache_write_tokens) filter (where is_minute),
+                'points_total': sum(cache_write_tokens) filter (where is_minute)::double,
+                'total': sum(cache_write_tokens)::bigint,
+                'unknown': count(*) - count(cache_write_tokens),
+                'weighted': null::double,
+            },
+            {
+                'metrics': ['aws_estimated_tokens'],
+                'highest': max(aws_estimated_tokens::double, depth) filter (where is_minute and aws_estimated_tokens > 0),
+                'known': count(aws_estimated_tokens) filter (where is_minute),
+                'points_total': sum(aws_estimated_tokens) filter (where is_minute)::double,
+                'total': sum(aws_estimated_tokens)::bigint,
+                'unknown': count(*) - count(aws_estimated_tokens),
+                'weighted': null::double,
+            },
+            {
+                'metrics': ['reserved_tokens'],
+                'highest': max(reserved_tokens::double, depth) filter (where is_minute and reserved_tokens > 0),
+                'known': count(reserved_tokens) filter (where is_minute),
+                'points_total': sum(reserved_tokens) filter (where is_minute)::double,
+                'total': sum(reserved_tokens)::bigint,
+                'unknown': count(*) - count(reserved_tokens),
+                'weighted': null::double,
+            },
+            {
+                'metrics': ['latency_ms'],
+                'highest': max(latency_ms, depth) filter (where is_minute and latency_ms > 0),
+                'known': count(latency_ms) filter (where is_minute),
+                'points_total': null,
+                'total': null,
+                'unknown': 0,
+                'weighted': sum(latency_ms_sum)::double / nullif(sum(latency_samples), 0),
+            },
+            {
+                'metrics': ['ttft_ms'],
+                'highest': max(ttft_ms, depth) filter (where is_minute and ttft_ms > 0),
+                'known': count(ttft_ms) filter (where is_minute),
+                'points_total': null,
+                'total': null,
+                'unknown': 0,
+                'weighted': sum(ttft_ms_sum)::double / nullif(sum(ttft_samples), 0),
+            },
+        ] as measures,
+    from usage_rows
+    inner join depths
         on
-            period_rows.ts >= windows.window_start
-            and period_rows.ts < windows.window_end
-    group by period_rows.pool_id, period_rows.profile_id, windows.window_name
+            usage_rows.subject = depths.subject
+            and usage_rows.ts >= depths.window_start
+            and usage_rows.ts < depths.window_end
+    group by depths.subject, depths.window_name
 ),
 
--- What a (pool, profile, window) without any row has: no values, and nothing unknown.
-filled as (
+no_use as (
     select
-        subjects.*,
-        windows.window_name,
-        windows.window_start,
-        windows.window_end,
-        windows.window_minutes,
-        coalesce(coverage.covered_minutes, 0) as covered_minutes,
-        coalesce(coverage.coarse_minutes, 0) as coarse_minutes,
-        coalesce(coverage.covered_days, 0) as covered_days,
-        coalesce(coverage.partial_days, 0) as partial_days,
-        coalesce(collected.periods, 0) as periods,
-        coalesce(collected.minutes, 0) as minutes,
-        collected.* exclude (pool_id, profile_id, window_name, periods, minutes),
-    from subjects
-    cross join windows
-    left join coverage using (account_id, region, window_name)
-    left join collected using (pool_id, profile_id, window_name)
+        list({
+            'metrics': metrics,
+            'highest': []::double[],
+            'known': 0,
+            'points_total': null::double,
+            'total': null::bigint,
+            'unknown': 0,
+            'weighted': null::double,
+        }) as measures,
+    from (
+        values
+            (['tpm']),
+            (['rpm', 'invocations']),
+            (['throttles']),
+            (['client_errors']),
+            (['server_errors']),
+            (['input_tokens']),
+            (['output_tokens']),
+            (['cache_read_tokens']),
+            (['cache_write_tokens']),
+            (['aws_estimated_tokens']),
+            (['reserved_tokens']),
+            (['latency_ms']),
+            (['ttft_ms']),
+    ) as names (metrics)
 ),
 
 minute_measures as (
     select
-        pool_id,
-        account_id,
-        account_name,
-        region,
-        profile_id,
-        window_name,
-        window_start,
-        window_end,
-        window_minutes,
-        covered_minutes,
-        coarse_minutes,
-        covered_minutes + coarse_minutes as average_over,
-        greatest(covered_minutes - minutes, 0) as idle,
-        unnest(
-            [
-                {
-                    'metrics': ['tpm'], 'amounts': consumed, 'known': consumed_minutes, 'total': consumed_total,
-                    'unknown': periods - consumed_known, 'weighted': null::double
-                },
-                {
-                    'metrics': ['rpm', 'invocations'], 'amounts': invocations, 'known': minutes,
-                    'total': invocations_total, 'unknown': 0, 'weighted': null
-                },
-                {
-                    'metrics': ['throttles'], 'amounts': throttles, 'known': minutes, 'total': throttles_total,
-                    'unknown': 0, 'weighted': null
-                },
-                {
-                    'metrics': ['client_errors'], 'amounts': client_errors, 'known': minutes,
-                    'total': client_errors_total, 'unknown': 0, 'weighted': null
-                },
-                {
-                    'metrics': ['server_errors'], 'amounts': server_errors, 'known': minutes,
-                    'total': server_errors_total, 'unknown': 0, 'weighted': null
-                },
-                {
-                    'metrics': ['input_tokens'], 'amounts': input, 'known': minutes, 'total': input_total,
-                    'unknown': 0, 'weighted': null
-                },
-                {
-                    'metrics': ['output_tokens'], 'amounts': output, 'known': minutes, 'total': output_total,
-                    'unknown': 0, 'weighted': null
-                },
-                {
-                    'metrics': ['cache_read_tokens'], 'amounts': cache_read, 'known': minutes,
-                    'total': cache_read_total, 'unknown': 0, 'weighted': null
-                },
-                {
-                    'metrics': ['cache_write_tokens'], 'amounts': cache_write, 'known': minutes,
-                    'total': cache_write_total, 'unknown': 0, 'weighted': null
-                },
-                {
-                    'metrics': ['aws_estimated_tokens'], 'amounts': estimated, 'known': estimated_minutes,
-                    'total': estimated_total, 'unknown': periods - estimated_known, 'weighted': null
-                },
-                {
-                    'metrics': ['reserved_tokens'], 'amounts': reserved, 'known': reserved_minutes,
-                    'total': reserved_total, 'unknown': periods - reserved_known, 'weighted': null
-                },
-                {
-                    'metrics': ['latency_ms'], 'amounts': latency, 'known': len(latency), 'total': null,
-                    'unknown': 0, 'weighted': latency_average
-                },
-                {
-                    'metrics': ['ttft_ms'], 'amounts': ttft, 'known': len(ttft), 'total': null,
-                    'unknown': 0, 'weighted': ttft_average
-                },
-            ],
-            recursive := true
-        ),
-        null::bigint as partial_days,
-    from filled
+        grid.*,
+        grid.covered_minutes + grid.coarse_minutes as average_over,
+        coalesce(collected.idle, grid.covered_minutes) as idle,
+        null::bigint as uncovered_days,
+        unnest(coalesce(collected.measures, no_use.measures)) as measure,
+    from grid
+    cross join no_use
+    left join collected using (subject, window_name)
 ),
 
-profile_days as (
+subject_days as (
     select
-        pool_id,
-        profile_id,
+        subject,
         usage_date,
         sum(consumed_tokens)::double as tokens,
-    from period_rows
-    group by pool_id, profile_id, usage_date
+    from usage_rows
+    group by subject, usage_date
+),
+
+collected_days as (
+    select
+        grid.subject,
+        grid.window_name,
+        count(subject_days.subject) as days_with_use,
+        {
+            'metrics': ['tpd'],
+            'highest': list_reverse_sort(list(subject_days.tokens) filter (where subject_days.tokens > 0)),
+            'known': count(subject_days.tokens),
+            'points_total': sum(subject_days.tokens),
+            'total': sum(subject_days.tokens)::bigint,
+            'unknown': count(subject_days.subject) - count(subject_days.tokens),
+            'weighted': null::double,
+        } as measure,
+    from grid
+    left join subject_days on grid.subject = subject_days.subject and subject_days.usage_date >= grid.first_day
+    where grid.window_minutes >= 1440
+    group by grid.subject, grid.window_name
 ),
 
 day_measures as (
     select
-        filled.pool_id,
-        filled.account_id,
-        filled.account_name,
-        filled.region,
-        filled.profile_id,
-        filled.window_name,
-        filled.window_start,
-        filled.window_end,
-        filled.window_minutes,
-        filled.covered_minutes,
-        filled.coarse_minutes,
-        any_value(filled.covered_days) as average_over,
-        greatest(any_value(filled.covered_days) - count(profile_days.usage_date), 0) as idle,
-        ['tpd'] as metrics,
-        list(profile_days.tokens) filter (where profile_days.tokens > 0) as amounts,
-        count(profile_days.tokens) as known,
-        sum(profile_days.tokens)::bigint as total,
-        count(profile_days.usage_date) - count(profile_days.tokens) as unknown,
-        null::double as weighted,
-        any_value(filled.partial_days) as partial_days,
-    from filled
-    left join profile_days
-        on
-            filled.pool_id = profile_days.pool_id
-            and filled.profile_id = profile_days.profile_id
-            and profile_days.usage_date
-                > (filled.window_end - interval 1 microsecond)::date - (filled.window_minutes / 1440)::integer
-    where filled.window_minutes >= 1440
-    group by all
+        grid.*,
+        grid.days as average_over,
+        greatest(grid.days - collected_days.days_with_use, 0) as idle,
+        grid.partial_days as uncovered_days,
+        collected_days.measure,
+    from grid
+    inner join collected_days using (subject, window_name)
 ),
 
 running_totals as (
@@ -348,11 +430,11 @@ running_totals as (
         ts,
         sum(consumed_tokens) over (partition by pool_id order by ts) as running,
     from marts.quota_usage_minutely
-    where usage_date >= (select min(window_start)::date - 1 from windows)
+    where usage_date >= (select first_day - 1 from first_days)
 ),
 
+-- A running total, minus what it was 24 hours earlier.
 rolling_days as (
-    -- A running total, minus what it was 24 hours earlier.
     select
         later.pool_id,
         later.ts,
@@ -362,98 +444,79 @@ rolling_days as (
         on later.pool_id = earlier.pool_id and later.ts - interval 1 day >= earlier.ts
 ),
 
+collected_rolling_days as (
+    select
+        grid.subject,
+        grid.window_name,
+        {
+            'metrics': ['tpd_rolling_24h'],
+            'highest': list_reverse_sort(list(rolling_days.tokens) filter (where rolling_days.tokens > 0)),
+            'known': count(rolling_days.tokens),
+            'points_total': sum(rolling_days.tokens),
+            'total': null::bigint,
+            'unknown': 0,
+            'weighted': null::double,
+        } as measure,
+    from grid
+    inner join rolling_days
+        on
+            grid.pool_id = rolling_days.pool_id
+            and rolling_days.ts >= grid.window_start
+            and rolling_days.ts < grid.window_end
+    where grid.profile_id = 'ALL' and grid.window_minutes >= 1440
+    group by grid.subject, grid.window_name
+),
+
 rolling_measures as (
     select
-        filled.pool_id,
-        filled.account_id,
-        filled.account_name,
-        filled.region,
-        filled.profile_id,
-        filled.window_name,
-        filled.window_start,
-        filled.window_end,
-        filled.window_minutes,
-        filled.covered_minutes,
-        filled.coarse_minutes,
+        grid.*,
         null::bigint as average_over,
         0::bigint as idle,
-        ['tpd_rolling_24h'] as metrics,
-        list(rolling_days.tokens) filter (where rolling_days.tokens > 0) as amounts,
-        count(rolling_days.tokens) as known,
-        null::bigint as total,
-        0::bigint as unknown,
-        null::double as weighted,
-        null::bigint as partial_days,
-    from filled
-    left join rolling_days
-        on
-            filled.pool_id = rolling_days.pool_id
-            and rolling_days.ts >= filled.window_start
-            and rolling_days.ts < filled.window_end
-    where filled.profile_id = 'ALL' and filled.window_minutes >= 1440
-    group by all
+        null::bigint as uncovered_days,
+        collected_rolling_days.measure,
+    from grid
+    inner join collected_rolling_days using (subject, window_name)
 ),
 
 measures as (
-    from minute_measures
-    union all by name
-    from day_measures
-    union all by name
-    from rolling_measures
+    select
+        * exclude (measure),
+        unnest(measure),
+    from (
+        from minute_measures
+        union all by name
+        from day_measures
+        union all by name
+        from rolling_measures
+    )
 ),
 
-sorted as (
+by_basis as (
     select
-        * exclude (amounts),
-        list_sort(coalesce(amounts, [])) as amounts,
-        coalesce(len(amounts), 0) as positive,
-        coalesce(known, 0) as active_points,
-        [0.5, 0.9, 0.95, 0.99, 0.999] as fractions,
+        *,
+        unnest(['active', 'all']) as basis,
+        unnest([known, known + idle]) as data_points,
     from measures
 ),
 
--- Where each percentile lies, counted from 0, in the zeros followed by the sorted amounts.
-placed as (
-    select
-        *,
-        if(active_points = 0, null, list_transform(fractions, lambda f: f * (active_points - 1))) as active_places,
-        if(
-            active_points + idle = 0,
-            null,
-            list_transform(fractions, lambda f: f * (active_points + idle - 1))
-        ) as all_places,
-        active_points - positive as active_zeros,
-        active_points + idle - positive as all_zeros,
-    from sorted
-),
-
+-- `place` is where a percentile lies among the data points, lowest first, counted from 0. What lies below the listed
+-- values is 0.
 read_out as (
     select
-        * exclude (amounts, fractions, active_places, all_places),
-        unnest(['active', 'all']) as basis,
-        unnest([active_points, active_points + idle]) as data_points,
-        unnest([active_places, all_places]) as places,
-        unnest([
-            list_transform(active_places, lambda p: coalesce(amounts[greatest(floor(p)::bigint - active_zeros + 1, 0)], 0)),
-            list_transform(all_places, lambda p: coalesce(amounts[greatest(floor(p)::bigint - all_zeros + 1, 0)], 0)),
-        ]) as lower_values,
-        unnest([
-            list_transform(active_places, lambda p: coalesce(amounts[greatest(ceil(p)::bigint - active_zeros + 1, 0)], 0)),
-            list_transform(all_places, lambda p: coalesce(amounts[greatest(ceil(p)::bigint - all_zeros + 1, 0)], 0)),
-        ]) as upper_values,
-        coalesce(amounts[-1], 0) as highest,
-        list_sum(amounts) as points_total,
-    from placed
-),
-
-statistics as (
-    select
-        *,
+        * exclude (highest),
+        if(data_points = 0, null, coalesce(highest[1], 0)) as max,
+        -- What lies below the listed values is 0.
         list_transform(
-            places,
-            lambda p, i: lower_values[i] + (upper_values[i] - lower_values[i]) * (p - floor(p))
+            list_transform(
+                if(data_points = 0, null, [0.5, 0.9, 0.95, 0.99, 0.999]::double[]),
+                lambda fraction: fraction * (data_points - 1)
+            ),
+            lambda place:
+                coalesce(highest[data_points - floor(place)::bigint], 0) * (1 - (place - floor(place)))
+                + coalesce(highest[data_points - ceil(place)::bigint], 0) * (place - floor(place))
         ) as percentiles,
-    from read_out
+    from by_basis
+    where basis = 'active' or not list_has_any(metrics, ['latency_ms', 'ttft_ms', 'tpd_rolling_24h'])
 )
 
 select
@@ -472,18 +535,16 @@ select
     percentiles[3] as p95,
     percentiles[4] as p99,
     percentiles[5] as p999,
-    if(data_points = 0, null, highest) as max,
+    max,
     case
-        when weighted is not null then weighted
         when basis = 'all' then coalesce(total, 0) / nullif(average_over, 0)::double
-        else points_total / nullif(data_points, 0)::double
+        else coalesce(weighted, points_total / nullif(data_points, 0)::double)
     end as average,
-    total,
+    if(list_has_any(metrics, ['latency_ms', 'ttft_ms', 'tpd_rolling_24h']), null, coalesce(total, 0)) as total,
     data_points,
     unknown as unknown_periods,
     covered_minutes,
     coarse_minutes,
     window_minutes,
-    partial_days,
-from statistics
-where basis = 'active' or not list_has_any(metrics, ['latency_ms', 'ttft_ms', 'tpd_rolling_24h'])
+    uncovered_days as partial_days,
+from read_out
