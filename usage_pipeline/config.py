@@ -4,7 +4,6 @@ Here: the settings, their rules and defaults, and `load_settings`. Not here: wor
 (`config_problems.py`), credentials and calls to AWS (`aws/`).
 """
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -25,14 +24,26 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
+from usage_pipeline.config_environment import (
+    CONFIG_VARIABLE,
+    ENVIRONMENT_PREFIX,
+    NESTED,
+    variable_that_set,
+    wrong_variables,
+)
 from usage_pipeline.config_problems import (
     ConfigurationError,
     KnownKeys,
     Location,
     YamlFile,
-    meant,
     problem_text,
     quote,
     read_yaml,
@@ -47,15 +58,10 @@ from usage_pipeline.config_values import (
     role_partition,
 )
 
-__all__ = ["AccountSettings", "ConfigurationError", "ReportSettings", "Settings", "load_settings"]
-
-CONFIG_VARIABLE = "USAGE_PIPELINE_CONFIG"
-"""Environment variable that names the configuration file."""
+__all__ = ["CONFIG_VARIABLE", "AccountSettings", "ConfigurationError", "ReportSettings", "Settings", "load_settings"]
 
 DEFAULT_CONFIG_FILE = "usage_pipeline.yaml"
 """Read from the working directory when the variable is not set."""
-
-ENVIRONMENT_PREFIX = "USAGE_PIPELINE_"
 
 Window = Literal["1hour", "1day", "7days", "14days", "30days"]
 Granularity = Literal["1min", "5min", "1hour"]
@@ -216,7 +222,7 @@ class Settings(BaseSettings):
     """Everything that can be set, from the file and from USAGE_PIPELINE_ variables, which win."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", env_ignore_empty=True, extra="forbid", frozen=True
+        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter=NESTED, env_ignore_empty=True, extra="forbid", frozen=True
     )
 
     accounts: Annotated[tuple[AccountSettings, ...], AfterValidator(_not_empty)]
@@ -316,24 +322,16 @@ def load_settings(path: Path | None = None) -> Settings:
         )
     file = read_yaml(path)
     # Top-level keys are checked here because pydantic-settings has arguments of its own, such as `_env_file`.
-    problems = [
-        f"{file.place((key,))}: {unknown_key_sentence(key, _KNOWN_KEYS.of(()))}"
-        for key in file.data
-        if key not in Settings.model_fields
-    ]
-    problems += _mistyped_variables()
-    values = {key: value for key, value in file.data.items() if key in Settings.model_fields}
-    if unreadable := list(_variables_without_json()):
-        raise ConfigurationError([*problems, *unreadable])
+    unknown = [key for key in file.data if key not in Settings.model_fields]
+    problems = [f"{file.place((key,))}: {unknown_key_sentence(key, _KNOWN_KEYS.of(()))}" for key in unknown]
+    problems += wrong_variables(Settings.model_fields)
+    values = {key: value for key, value in file.data.items() if key not in unknown}
     try:
         settings = Settings.in_folder(values, path.parent)
+    except SettingsError as error:
+        raise ConfigurationError(problems or [f"environment variables: {error}"]) from error
     except ValidationError as error:
-        problems += [
-            f"{_place(location, file)}: {problem_text(detail, location, _KNOWN_KEYS)}"
-            for detail in error.errors(include_url=False)
-            for location in [_plain_location(detail["loc"])]
-        ]
-        raise ConfigurationError(problems) from error
+        raise ConfigurationError([*problems, *_problems_of(error, file)]) from error
     if settings.warehouse_file.is_dir():
         read = f"read {quote(settings.warehouse)}, which is a folder; allowed: the path of a DuckDB file."
         problems.append(f"{_place(('warehouse',), file)}: warehouse: {read}")
@@ -342,52 +340,17 @@ def load_settings(path: Path | None = None) -> Settings:
     return settings
 
 
-def _plain_location(location: Location) -> Location:
-    """The error's location without the steps that pydantic adds for unions."""
-    return tuple(step for step in location if step not in _PYDANTIC_STEPS)
+def _problems_of(error: ValidationError, file: YamlFile) -> Iterator[str]:
+    """One sentence for each of pydantic's errors."""
+    for detail in error.errors(include_url=False):
+        location: Location = tuple(step for step in detail["loc"] if step not in _PYDANTIC_STEPS)
+        yield f"{_place(location, file)}: {problem_text(detail, location, _KNOWN_KEYS)}"
 
 
 def _place(location: Location, file: YamlFile) -> str:
     """Where the value came from: the variable if one set it, else the file and line."""
-    value: Any = EnvSettingsSource(Settings)()
-    for step in location:
-        if not isinstance(value, dict):
-            break
-        if step not in value:
-            return file.place(location)
-        value = value[step]
-    steps = [str(step).upper() for step in location]
-    names = [ENVIRONMENT_PREFIX + "__".join(steps[:end]) for end in range(len(steps), 0, -1)]
-    variable = next((variable for name in names for variable in os.environ if variable.upper() == name), names[-1])
-    return f"environment variable {variable}"
-
-
-def _mistyped_variables() -> Iterator[str]:
-    """Name variables that nearly spell a setting. Others are left alone: Kubernetes sets some for its services."""
-    known = [*(name.upper() for name in Settings.model_fields), CONFIG_VARIABLE.removeprefix(ENVIRONMENT_PREFIX)]
-    for variable in sorted(os.environ):
-        name = variable.upper().removeprefix(ENVIRONMENT_PREFIX).partition("__")[0]
-        if not variable.upper().startswith(ENVIRONMENT_PREFIX) or name in known:
-            continue
-        # 0.85 keeps Kubernetes' USAGE_PIPELINE_PORT from being taken for REPORT.
-        if nearest := meant(name, known, likeness=0.85):
-            yield f"environment variable {variable}: there is no setting {name}; {nearest.strip()}"
-
-
-def _variables_without_json() -> Iterator[str]:
-    """Name variables of lists and groups whose value is not JSON."""
-    for name, example in (
-        ("ACCOUNTS", '[{"name": "production", "regions": ["us-east-1"]}]'),
-        ("REPORT", '{"windows": ["1day"]}'),
-        ("REPORT__WINDOWS", '["1day", "7days"]'),
-    ):
-        variable = ENVIRONMENT_PREFIX + name
-        if not (text := os.environ.get(variable)):
-            continue
-        try:
-            json.loads(text)
-        except json.JSONDecodeError:
-            yield f"environment variable {variable}: read {quote(text)}; allowed: JSON such as {example}."
+    variable = variable_that_set(location, EnvSettingsSource(Settings)())
+    return f"environment variable {variable}" if variable else file.place(location)
 
 
 COMMENTED_EXAMPLE = """\

@@ -293,6 +293,12 @@ def test_variables_win_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
             "environment variable USAGE_PIPELINE_ACCOUNTS: accounts[0].name is missing; it is required.",
         ),
         (
+            "usage_pipeline_accounts",
+            "production",
+            "environment variable usage_pipeline_accounts: read 'production'; allowed: JSON such as "
+            '[{"name": "production", "regions": ["us-east-1"]}].',
+        ),
+        (
             "USAGE_PIPELINE_WAREHOSE",
             "x.duckdb",
             "environment variable USAGE_PIPELINE_WAREHOSE: there is no setting WAREHOSE; did you mean 'WAREHOUSE'?",

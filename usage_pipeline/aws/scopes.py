@@ -95,7 +95,7 @@ def _scopes_of(session: AccountSession) -> Sequence[Scope] | UnreachableAccount:
                 f"The account is in partition {partition}; supported are {', '.join(SUPPORTED_PARTITIONS)}."
             )
         regions = enabled_bedrock_regions(session, partition) if account.regions == "auto" else account.regions
-        if region_partitions()[regions[0]] != partition:
+        if account.regions != "auto" and region_partitions()[regions[0]] != partition:
             raise ReadingError(
                 f"The credentials are of partition {partition}, but {regions[0]} is not one of its Regions."
             )
