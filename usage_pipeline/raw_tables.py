@@ -332,13 +332,13 @@ CHECK_RESULTS = StoredTable(
 RUNS = StoredTable(
     "ops",
     "runs",
-    "One row per pipeline run that wrote to the warehouse.",
+    "One row per pipeline run whose results were published.",
     _columns("""
         run_id | varchar | Dagster run id
-        partition_from | date | first UTC day of the run
-        partition_to | date | last UTC day of the run
+        partition_from | date | first UTC day that was read; NULL for a run that read no day
+        partition_to | date | last UTC day that was read
         started_at | timestamp | UTC
-        published_at | timestamp | when its results were published, UTC; NULL when it did not get there
+        published_at | timestamp | when its results were put where readers look, UTC
     """),
 )
 

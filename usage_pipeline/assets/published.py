@@ -3,7 +3,8 @@
 Not here: the rules (`checks/`), how a file is copied and replaced (`warehouse.py`).
 """
 
-from collections.abc import Iterator
+import datetime as dt
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -13,8 +14,8 @@ from usage_pipeline.checks import ALL_RULES
 from usage_pipeline.checks.asset_checks import check_result
 from usage_pipeline.checks.rules import RuleResult, evaluate
 from usage_pipeline.config import Settings
-from usage_pipeline.raw_tables import CHECK_RESULTS
-from usage_pipeline.warehouse import WAREHOUSE_POOL, Warehouse, publish, replace_all
+from usage_pipeline.raw_tables import CHECK_RESULTS, RUNS
+from usage_pipeline.warehouse import WAREHOUSE_POOL, Warehouse, arrow_schema, publish, replace_all, upsert
 
 CHECK_RESULTS_KEY = dg.AssetKey([CHECK_RESULTS.schema, CHECK_RESULTS.name])
 PUBLISHED_KEY = dg.AssetKey(["published", "usage"])
@@ -85,9 +86,35 @@ def build_check_results_asset(upstream: list[dg.AssetKey]) -> dg.AssetsDefinitio
     pool=WAREHOUSE_POOL,
     description="A copy of the warehouse for readers, replaced in one step; an open reader keeps the copy it opened.",
 )
-def published_usage(warehouse: Warehouse, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[Any]:
-    """Checkpoint, copy, replace."""
+def published_usage(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult[Any]:
+    """Note the run, checkpoint, copy, replace."""
+    with warehouse.connect() as con:
+        upsert(con, RUNS, run_row(context), keys=["run_id"])
     size = publish(warehouse, settings.published_file)
     return dg.MaterializeResult(
         metadata={"path": dg.MetadataValue.path(settings.published_file), "size_megabytes": round(size / 1e6, 2)}
     )
+
+
+def run_row(context: dg.AssetExecutionContext) -> pa.Table:
+    """The row of `ops.runs` for the run that publishes now."""
+    first, last = run_days_of(context.run.tags)
+    started = context.instance.get_run_stats(context.run_id).start_time
+    row = {
+        "run_id": context.run_id,
+        "partition_from": first,
+        "partition_to": last,
+        "started_at": dt.datetime.fromtimestamp(started, dt.UTC).replace(tzinfo=None) if started else None,
+        "published_at": dt.datetime.now(dt.UTC).replace(tzinfo=None),
+    }
+    return pa.Table.from_pylist([row], schema=arrow_schema(RUNS))
+
+
+def run_days_of(tags: Mapping[str, str]) -> tuple[dt.date | None, dt.date | None]:
+    """First and last UTC day of a run, from Dagster's tags; None for a run without partitions."""
+    one_day = tags.get("dagster/partition")
+    first = tags.get("dagster/asset_partition_range_start", one_day)
+    last = tags.get("dagster/asset_partition_range_end", one_day)
+    return (dt.date.fromisoformat(first) if first else None, dt.date.fromisoformat(last) if last else None)

@@ -33,7 +33,7 @@ _CATALOGUES = (FOUNDATION_MODELS, INFERENCE_PROFILES, CUSTOM_DEPLOYMENTS, IMPORT
 
 
 def build_metrics_asset(table: StoredTable, namespace: MetricNamespace) -> dg.AssetsDefinition:
-    """The asset of one CloudWatch namespace: ask for what is not stored yet, store it, note how far each day reaches."""
+    """The asset of one CloudWatch namespace: ask for what is not stored yet, store it, note how far each day goes."""
 
     @dg.asset(
         key=[table.schema, table.name],

@@ -1,0 +1,1 @@
+"""What is measured against a limit or a peer; run by hand with `make bench`, never by the tests."""

@@ -1,0 +1,107 @@
+"""`python -m benchmarks [demo] [next_day] [profiles]`: every figure against its limit, as one table.
+
+Not here: how a command is measured (`measuring.py`). The results that were reached are in README.md beside this file.
+"""
+
+import argparse
+import datetime as dt
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.measuring import Figure, measure, median, usage_pipeline
+from usage_pipeline.sandbox import RunningSandbox, SandboxOptions, start_in_thread
+
+NOW = dt.datetime(2026, 11, 15, 10, 30)
+YESTERDAY = NOW.date() - dt.timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One figure beside its limit; `ratio` below 1 is within."""
+
+    name: str
+    figure: float
+    limit: float
+    unit: str
+
+    @property
+    def ratio(self) -> float:
+        """Figure over limit."""
+        return self.figure / self.limit
+
+
+def demo(repeat: int) -> list[Result]:
+    """`make demo` after installation: at most 60 s and 1.5 GB, the simulated AWS included."""
+    figures: list[Figure] = []
+    for _ in range(repeat):
+        with tempfile.TemporaryDirectory() as folder:
+            figures.append(measure(usage_pipeline("demo", "--out", folder)))
+    figure = median(figures)
+    return [
+        Result("demo: 30 days, 4 scopes, from nothing to the report", figure.wall_seconds, 60, "s"),
+        Result("demo: memory of all processes", figure.peak_megabytes, 1500, "MB"),
+    ]
+
+
+def next_day(repeat: int) -> list[Result]:
+    """One more whole day on top of 29: at most 15 s, start-up included."""
+    figures: list[Figure] = []
+    for _ in range(repeat):
+        with tempfile.TemporaryDirectory() as name, start_in_thread(SandboxOptions(end=NOW), Path(name)) as sandbox:
+            run_days(sandbox, Path(name), YESTERDAY - dt.timedelta(days=29), YESTERDAY - dt.timedelta(days=1))
+            figures.append(run_days(sandbox, Path(name), YESTERDAY, YESTERDAY))
+    return [Result("one more day, start-up included", median(figures).wall_seconds, 15, "s")]
+
+
+def profiles(repeat: int) -> list[Result]:
+    """Ten times the profiles for the same two days: at most ten times the cost."""
+    cost: dict[int, Figure] = {}
+    for factor in (1, 10):
+        figures: list[Figure] = []
+        for _ in range(repeat):
+            options = SandboxOptions(days=2, end=NOW, profiles_factor=factor)
+            with tempfile.TemporaryDirectory() as name, start_in_thread(options, Path(name)) as sandbox:
+                figures.append(run_days(sandbox, Path(name), YESTERDAY - dt.timedelta(days=1), YESTERDAY))
+        cost[factor] = median(figures)
+    return [
+        Result("10x the profiles: wall time", cost[10].wall_seconds / cost[1].wall_seconds, 10, "x"),
+        Result("10x the profiles: CPU time", cost[10].cpu_seconds / cost[1].cpu_seconds, 10, "x"),
+    ]
+
+
+def run_days(sandbox: RunningSandbox, folder: Path, first: dt.date, last: dt.date) -> Figure:
+    """Measure `usage-pipeline run` against the sandbox."""
+    configuration = str(folder / "usage_pipeline.yaml")
+    command = usage_pipeline("run", "--from", str(first), "--to", str(last), "--config", configuration)
+    return measure(command, sandbox.environment)
+
+
+BENCHMARKS: dict[str, Callable[[int], list[Result]]] = {"demo": demo, "next_day": next_day, "profiles": profiles}
+
+
+def main() -> None:
+    """Run the chosen benchmarks and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which ones; all without a name")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each; the median counts (3)")
+    arguments = parser.parse_args()
+    table = Table("what", "median", "limit", "ratio", title=f"{os.cpu_count()} cores, {arguments.repeat} runs each")
+    for name in arguments.names or BENCHMARKS:
+        for result in BENCHMARKS[name](arguments.repeat):
+            table.add_row(
+                result.name,
+                f"{result.figure:.1f} {result.unit}",
+                f"{result.limit:g} {result.unit}",
+                f"{result.ratio:.2f}",
+            )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Running a command as a whole process tree: its wall time, its CPU time and its memory."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import psutil
+
+SAMPLE_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one command cost: wall seconds, CPU seconds of all its processes, and the most memory they had at once."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_megabytes: float
+
+
+def usage_pipeline(*arguments: str) -> list[str]:
+    """`usage-pipeline …` with this interpreter."""
+    return [sys.executable, "-m", "usage_pipeline.cli", *arguments]
+
+
+def measure(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Figure:
+    """Run the command to its end, sampling the memory of it and its children.
+
+    Raises:
+        subprocess.CalledProcessError: it ended with another code than 0 or 2 (2: a data check failed, as planned).
+    """
+    before = os.times()
+    started = time.perf_counter()
+    with subprocess.Popen(
+        command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        samples: list[float] = []
+        sampler = threading.Thread(target=_sample, args=(process, samples), daemon=True)
+        sampler.start()
+        _, errors = process.communicate()
+        sampler.join()
+    wall = time.perf_counter() - started
+    if process.returncode not in (0, 2):
+        raise subprocess.CalledProcessError(process.returncode, list(command), stderr=errors)
+    after = os.times()
+    cpu = after.children_user - before.children_user + after.children_system - before.children_system
+    return Figure(wall, cpu, max(samples, default=0.0))
+
+
+def _sample(process: "subprocess.Popen[bytes]", samples: list[float]) -> None:
+    tree = psutil.Process(process.pid)
+    while process.poll() is None:
+        total = 0
+        try:
+            members = [tree, *tree.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return
+        for member in members:
+            try:
+                total += member.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+        samples.append(total / 1_000_000)
+        time.sleep(SAMPLE_SECONDS)
+
+
+def median(figures: Sequence[Figure]) -> Figure:
+    """The run with the median wall time."""
+    return sorted(figures, key=lambda figure: figure.wall_seconds)[len(figures) // 2]

@@ -1,0 +1,236 @@
+"""Whole days through Dagster, from AWS's wire protocol to the published file, held against the sandbox's truth."""
+
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from usage_pipeline.config import Settings
+from usage_pipeline.runs import RunOutcome, prepare_instance_folder
+from usage_pipeline.sandbox import RunningSandbox
+from usage_pipeline_tests.pipeline_runs import (
+    CONFIGURATION,
+    DAYS,
+    FIRST_DAY,
+    TODAY,
+    contents,
+    run,
+    write_settings,
+)
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+
+@pytest.fixture(scope="session")
+def whole_run(_organisation: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, RunOutcome]:
+    """All days as one range into an empty warehouse; tests only read it."""
+    settings = write_settings(tmp_path_factory.mktemp("whole"))
+    return settings, run(settings, _organisation)
+
+
+@pytest.fixture
+def published(whole_run: tuple[Settings, RunOutcome], truth_file: Path) -> duckdb.DuckDBPyConnection:
+    """The published tables, and the truth as schema `truth`."""
+    settings, _ = whole_run
+    con = duckdb.connect(str(settings.published_file), read_only=True)
+    con.execute(f"attach '{truth_file}' as truth (read_only)")
+    return con
+
+
+def rows_that_differ(con: duckdb.DuckDBPyConnection, ours: str, truth: str) -> list[tuple[object, ...]]:
+    """Rows of either query that the other does not have, as often as it does not."""
+    return con.execute(
+        f"(({ours}) except all ({truth})) union all (({truth}) except all ({ours})) order by all limit 10"
+    ).fetchall()
+
+
+MEASURES = """
+    account_id, region, pool_id, profile_id, ts, invocations, throttles, client_errors, server_errors,
+    input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, consumed_tokens
+"""
+
+
+def test_usage_of_every_profile_and_minute_equals_the_truth(published: duckdb.DuckDBPyConnection) -> None:
+    ours = f"select {MEASURES} from marts.usage_minutely"
+    truth = f"select {MEASURES} from truth.usage_minutely"
+
+    assert rows_that_differ(published, ours, truth) == []
+    assert published.execute("select count(*) > 5000 from marts.usage_minutely").fetchone() == (True,)
+
+
+def test_usage_of_every_pool_and_minute_equals_the_truth(published: duckdb.DuckDBPyConnection) -> None:
+    measures = "sum(invocations), sum(throttles), sum(consumed_tokens)"
+    ours = f"select pool_id, ts, {measures} from marts.quota_usage_minutely group by all"
+    truth = f"select pool_id, ts, {measures} from truth.usage_minutely group by all"
+
+    assert rows_that_differ(published, ours, truth) == []
+
+
+def test_pools_have_the_true_quotas_limits_and_burndown_rates(published: duckdb.DuckDBPyConnection) -> None:
+    columns = """
+        pool_id, burndown_rate, tpm_quota_code, tpm_limit, rpm_quota_code, rpm_limit, tpd_quota_code, tpd_limit,
+        mapping_status
+    """
+    ours = f"select {columns} from marts.quota_pools where last_used_date is not null"
+    truth = f"""
+        select {columns} from truth.pools where pool_id in (select pool_id from truth.usage_minutely)
+    """
+
+    assert rows_that_differ(published, ours, truth) == []
+
+
+def test_every_profile_belongs_to_its_true_pool(published: duckdb.DuckDBPyConnection) -> None:
+    ours = "select distinct profile_id, profile_kind, pool_id from marts.usage_minutely"
+    truth = """
+        select profile_id, kind, pool_id from truth.profiles
+        where (profile_id, pool_id) in (select (profile_id, pool_id) from truth.usage_minutely)
+    """
+
+    assert rows_that_differ(published, ours, truth) == []
+
+
+def test_throttles_sit_at_their_own_minute(published: duckdb.DuckDBPyConnection) -> None:
+    ours = "select pool_id, ts, throttles from marts.quota_usage_minutely where throttles > 0"
+    truth = "select pool_id, ts, sum(throttles) from truth.throttle_causes group by all"
+
+    assert rows_that_differ(published, ours, truth) == []
+
+
+def test_only_the_planned_faults_fail_a_check(whole_run: tuple[Settings, RunOutcome]) -> None:
+    _, outcome = whole_run
+
+    assert outcome.succeeded
+    assert {check.check_name for check in outcome.failed_checks} == {
+        "every_burndown_rate_is_known",
+        "every_pool_with_traffic_has_a_limit",
+    }
+
+
+def test_running_again_changes_nothing_and_asks_for_no_finished_day(
+    whole_run: tuple[Settings, RunOutcome], organisation: RunningSandbox, tmp_path: Path
+) -> None:
+    settings, _ = whole_run
+    before = contents(settings.warehouse_file)
+    published = contents(settings.published_file)
+
+    run(settings, organisation, FIRST_DAY, TODAY - dt.timedelta(days=1))
+
+    assert contents(settings.warehouse_file) == before
+    assert contents(settings.published_file) == published
+    assert organisation.call_counts.get("cloudwatch.GetMetricData", 0) == 0
+
+
+def test_days_one_by_one_give_the_same_tables_as_one_range(
+    whole_run: tuple[Settings, RunOutcome], organisation: RunningSandbox, tmp_path: Path
+) -> None:
+    whole, _ = whole_run
+    settings = write_settings(tmp_path)
+
+    for day in DAYS:
+        assert run(settings, organisation, day, day).succeeded
+
+    assert contents(settings.warehouse_file) == contents(whole.warehouse_file)
+
+
+@pytest.mark.parametrize("fault", ["partial_data:3", "throttled:cloudwatch:5"])
+def test_passing_troubles_of_aws_change_nothing(
+    fault: str, whole_run: tuple[Settings, RunOutcome], organisation: RunningSandbox, tmp_path: Path
+) -> None:
+    whole, _ = whole_run
+    settings = write_settings(tmp_path)
+    organisation.set_faults([fault])
+
+    assert run(settings, organisation).succeeded
+
+    assert contents(settings.warehouse_file) == contents(whole.warehouse_file)
+
+
+def test_a_denied_scope_leaves_the_others_whole_and_fails_its_check(
+    whole_run: tuple[Settings, RunOutcome], organisation: RunningSandbox, tmp_path: Path
+) -> None:
+    whole, _ = whole_run
+    settings = write_settings(tmp_path)
+    organisation.set_faults(["denied:cloudwatch:444455556666:eu-west-1"])
+
+    outcome = run(settings, organisation)
+
+    assert outcome.succeeded
+    failed = {check.check_name: check for check in outcome.failed_checks}
+    assert "every_scope_answered_for_cloudwatch_metrics" in failed
+    with duckdb.connect(str(settings.published_file), read_only=True) as con:
+        con.execute(f"attach '{whole.published_file}' as whole (read_only)")
+        statuses = con.execute(
+            """
+            select distinct region, status, error_text like '%Allow cloudwatch:%', row_count from ops.source_status
+            where source = 'cloudwatch_metrics' and account_id = '444455556666' and region = 'eu-west-1'
+            """
+        ).fetchall()
+        others = rows_that_differ(
+            con,
+            f"select {MEASURES} from marts.usage_minutely",
+            f"select {MEASURES} from whole.marts.usage_minutely where region <> 'eu-west-1'",
+        )
+        covered = con.execute(
+            "select count(*) from marts.usage_statistics where region = 'eu-west-1' and total = 0"
+        ).fetchone()
+    assert statuses == [("eu-west-1", "denied", True, None)]
+    assert others == []
+    assert covered == (0,), "a scope that could not be read must not look like a scope without use"
+
+
+def test_an_account_that_cannot_be_reached_hides_no_other(organisation: RunningSandbox, tmp_path: Path) -> None:
+    settings = write_settings(tmp_path, CONFIGURATION.replace("444455556666:role", "999999999999:role"))
+    organisation.set_faults(["denied:sts:999999999999:us-east-1"])
+
+    outcome = run(settings, organisation, TODAY, TODAY)
+
+    assert outcome.succeeded
+    with duckdb.connect(str(settings.published_file), read_only=True) as con:
+        statuses = con.execute(
+            "select distinct account_name, status from ops.source_status where source = 'service_quotas' order by all"
+        ).fetchall()
+    assert statuses[0] == ("production", "ok")
+    assert statuses[1][0] == "research"
+    assert statuses[1][1] in ("denied", "failed")
+
+
+def test_a_killed_run_is_made_good_by_the_next(
+    whole_run: tuple[Settings, RunOutcome], organisation: RunningSandbox, tmp_path: Path
+) -> None:
+    whole, _ = whole_run
+    settings = write_settings(tmp_path)
+    command = [sys.executable, "-m", "usage_pipeline.cli", "run", "--from", str(FIRST_DAY), "--to", str(TODAY)]
+    command += ["--config", str(tmp_path / "usage_pipeline.yaml")]
+    environment = {**os.environ, **organisation.environment}
+    for step in ("raw__cloudwatch_metrics", "sql_models"):
+        with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+            wait_for_step(settings, process, step)
+            process.send_signal(signal.SIGKILL)
+
+    last = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert last.returncode in (0, 2), last.stderr
+    assert "ended before it was over" in last.stderr
+    assert contents(settings.warehouse_file) == contents(whole.warehouse_file)
+    assert contents(settings.published_file) == contents(whole.published_file)
+
+
+def wait_for_step(settings: Settings, process: subprocess.Popen[bytes], step: str) -> None:
+    """Wait until the newest run of another process has begun the step."""
+    home = prepare_instance_folder(settings.dagster_home)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        earlier = {run.run_id for run in instance.get_runs()}
+        while process.poll() is None:
+            for run in instance.get_runs(limit=1):
+                begun = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_START)
+                if run.run_id not in earlier and step in {event.step_key for event in begun}:
+                    return
+            time.sleep(0.05)
+    raise AssertionError(f"the run ended with {process.returncode} before {step} began")
