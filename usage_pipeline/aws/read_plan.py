@@ -123,13 +123,18 @@ def plan_reads(
     seen_while_listed = {
         state.usage_date for state in states.values() if state.is_final and state.resolution_seconds == FINEST_PERIOD
     }
+    # A profile may be deleted before its last day was read to the end.
+    begun: defaultdict[date, set[str]] = defaultdict(set)
+    for state in states.values():
+        if not state.is_final:
+            begun[state.usage_date].add(state.model_id)
     for day in sorted(set(days)):
         listed = is_listed(_start_of(day), now) or day in seen_while_listed
         if _finest_kept(_start_of(day), now) is None and not any(
             (day, model_id) in states for model_id in known.recent
         ):
             forgotten.add(day)
-        for model_id in known.recent if listed else known.older:
+        for model_id in begun[day].union(known.recent if listed else known.older):
             state = states.get((day, model_id))
             if need := _need(day, model_id, state, now, query_set):
                 needs[model_id].append(need)

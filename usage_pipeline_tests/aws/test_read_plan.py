@@ -134,6 +134,16 @@ def test_a_model_that_is_new_is_asked_for_its_own_range() -> None:
     ]
 
 
+def test_a_model_that_is_gone_is_read_to_the_end_of_the_day_it_was_begun() -> None:
+    ledger = [
+        state("2026-11-14", "gone", "2026-11-14T12:00"),
+        state("2026-11-13", "gone", "2026-11-14T00:00", final=True),
+    ]
+    assert plan(days("2026-11-13", "2026-11-14"), ledger, models=()) == [
+        (("gone",), 60, at("2026-11-14T09:00"), at("2026-11-15T00:00"))
+    ]
+
+
 def test_finer_points_stay_and_only_the_rest_is_asked_coarser() -> None:
     ledger = [state("2026-10-20", "m", "2026-10-20T10:30")]
     assert plan(days("2026-10-20", "2026-10-20"), ledger) == [
