@@ -201,6 +201,7 @@ class Pool:
     mapping_status: str
     last_used_date: date | None
     risk: Risk
+    has_traffic: bool
     utilization_peak: float | None
     utilization_quota: QuotaKind | None
     headroom: float | None

@@ -134,6 +134,7 @@ def _pool(row: Row, parts: _PoolParts, warning_utilization: float) -> Pool:
         | {
             "anchor": pool_anchor(pool_id),
             "risk": risk_of(exposure, warning_utilization),
+            "has_traffic": exposure.has_traffic,
             "utilization_peak": nearest.utilization_peak,
             "utilization_quota": nearest.kind if nearest.utilization_peak is not None else None,
             "headroom": nearest.headroom,

@@ -124,18 +124,18 @@ POOLS = """
     order by pool_id
 """
 
-# The worst day decides: by utilization, or by the peak itself while no limit is known.
+# The worst day decides, the earliest of equals: by utilization, or by the peak itself while no limit is known.
 QUOTA_PEAKS = """
     select
         pool_id,
         quota,
-        arg_max(peak, (coalesce(utilization_peak, 0), peak)) as peak,
+        arg_min(peak, (-coalesce(utilization_peak, 0), -peak, usage_date)) as peak,
         max(utilization_peak) as utilization_peak,
         1 - max(utilization_peak) as headroom,
         sum(minutes_over_80pct)::bigint as minutes_over_80pct,
         sum(minutes_over_limit)::bigint as minutes_over_limit,
-        arg_max(worst_minute, (coalesce(utilization_peak, 0), peak)) as worst_minute,
-        arg_max(top_profiles, (coalesce(utilization_peak, 0), peak)) as top_profiles,
+        arg_min(worst_minute, (-coalesce(utilization_peak, 0), -peak, usage_date)) as worst_minute,
+        arg_min(top_profiles, (-coalesce(utilization_peak, 0), -peak, usage_date)) as top_profiles,
         count(*) filter (where resolution_seconds > 60) as coarse_days,
     from marts.quota_headroom
     where usage_date between $first_day and $last_day
