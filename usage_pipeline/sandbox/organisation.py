@@ -1,7 +1,7 @@
-"""The simulated organisation: accounts, models, inference profiles, quotas and who calls what.
+"""The simulated organisation: accounts, models, inference profiles and who calls what.
 
-Here: facts that do not depend on the seed, read from the CSV files beside this module. Not here: requests
-(`traffic.py`), the AWS protocol (`responses_*.py`).
+Here: facts that do not depend on the seed, read from the CSV files beside this module. Not here: quotas
+(`quota_catalogue.py`), requests (`traffic.py`), the AWS protocol (`responses_*.py`).
 """
 
 import csv
@@ -49,7 +49,8 @@ IMPORTED_MODEL_NAME = "field-notes-llama"
 _CUSTOM_IDS = {DEPLOYMENT_NAME: "dep4x7k2m9q1", IMPORTED_MODEL_NAME: "imp8w3z5v1t6"}
 
 
-def _rows(name: str) -> Iterator[dict[str, str]]:
+def csv_rows(name: str) -> Iterator[dict[str, str]]:
+    """The rows of a CSV file beside this module."""
     with (Path(__file__).parent / name).open(encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file)
 
@@ -98,7 +99,7 @@ def models() -> dict[str, Model]:
             burndown=int(row["burndown"]),
             lifecycle=row["lifecycle"],
         )
-        for row in _rows("models.csv")
+        for row in csv_rows("models.csv")
     }
 
 
@@ -234,94 +235,13 @@ PEAK_SHARE = 0.85
 """The busiest minute of PEAK_POOL takes exactly this share of its TPM quota."""
 
 
-@dataclass(frozen=True)
-class Quota:
-    """One quota code in one Region. `is_applied` is False where AWS lists only a default value."""
-
-    code: str
-    name: str
-    default_value: float
-    adjustable: bool
-    regions: tuple[str, ...]
-    is_applied: bool
-
-
-@cache
-def quotas() -> dict[str, Quota]:
-    """Every Bedrock quota by its code."""
-    return {
-        row["quota_code"]: Quota(
-            code=row["quota_code"],
-            name=row["quota_name"],
-            default_value=float(row["default_value"]),
-            adjustable=row["adjustable"] == "yes",
-            regions=tuple(filter(None, row["regions"].split("|"))),
-            is_applied=row["applied"] == "yes",
-        )
-        for row in _rows("quotas.csv")
-    }
-
-
-def quotas_in(region: str) -> list[Quota]:
-    """The quotas of the Region in the order of their codes."""
-    return [quota for quota in quotas().values() if not quota.regions or region in quota.regions]
-
-
-@cache
-def applied_values(account_id: str, region: str) -> dict[str, float]:
-    """Applied value by quota code; a code that has only a default is absent."""
-    values = {quota.code: quota.default_value for quota in quotas_in(region) if quota.is_applied}
-    for row in _rows("applied_quotas.csv"):
-        if account_id_of(row["account"]) == account_id and row["region"] == region:
-            values[row["quota_code"]] = float(row["applied_value"])
-    return values
-
-
-@dataclass(frozen=True)
-class PoolLimits:
-    """The quota codes and limits of a pool; None where AWS has no such quota. Tokens or requests per period."""
-
-    tpm_code: str | None = None
-    tpm_limit: float | None = None
-    rpm_code: str | None = None
-    rpm_limit: float | None = None
-    tpd_code: str | None = None
-    tpd_limit: float | None = None
-
-
-def pool_limits(pool_id: str) -> PoolLimits:
-    """The limits that hold for a pool: applied before default, TPD doubled for geo where the quota's name says so."""
-    account_id, region, endpoint_type, model_id = pool_id.split("/", 3)
-    row = next(
-        (
-            row
-            for row in _rows("pool_quotas.csv")
-            if (row["model_id"], row["endpoint_type"]) == (model_id, endpoint_type)
-        ),
-        None,
-    )
-    if row is None:
-        return PoolLimits()
-    applied = applied_values(account_id, region)
-
-    def limit(code: str) -> float | None:
-        if not code:
-            return None
-        quota = quotas()[code]
-        doubled = endpoint_type == "geo" and "(doubled for cross-region calls)" in quota.name
-        return applied.get(code, quota.default_value) * (2 if doubled else 1)
-
-    tpm, rpm, tpd = row["tpm_quota_code"], row["rpm_quota_code"], row["tpd_quota_code"]
-    return PoolLimits(tpm or None, limit(tpm), rpm or None, limit(rpm), tpd or None, limit(tpd))
-
-
 class Organisation:
     """The organisation with `profiles_factor` times as many profiles: its callers and application profiles."""
 
     def __init__(self, profiles_factor: int = 1) -> None:
-        profiles = [_application_profile(row) for row in _rows("application_profiles.csv")]
+        profiles = [_application_profile(row) for row in csv_rows("application_profiles.csv")]
         by_name = {(p.account_id, p.region, p.name): p for p in profiles}
-        callers = [_caller(row, number, by_name) for number, row in enumerate(_rows("callers.csv"))]
+        callers = [_caller(row, number, by_name) for number, row in enumerate(csv_rows("callers.csv"))]
         copies = [
             _copy(caller, number)
             for number in range(1, profiles_factor)

@@ -9,7 +9,8 @@ from moto.servicequotas.responses import ServiceQuotasResponse
 from moto.sts.responses import TokenResponse
 
 from usage_pipeline.sandbox.metric_data import page_of
-from usage_pipeline.sandbox.organisation import ACCOUNTS, EXTERNAL_ID, SCOPES, Quota, applied_values, quotas_in
+from usage_pipeline.sandbox.organisation import ACCOUNTS, EXTERNAL_ID, SCOPES
+from usage_pipeline.sandbox.quota_catalogue import Quota, applied_values, quotas_in
 from usage_pipeline.sandbox.refusals import AnsweredByMotoError, RefusedRequestError
 
 _QUOTAS_PER_PAGE = 100

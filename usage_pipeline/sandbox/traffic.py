@@ -23,8 +23,8 @@ from usage_pipeline.sandbox.organisation import (
     Caller,
     Organisation,
     models,
-    pool_limits,
 )
+from usage_pipeline.sandbox.quota_catalogue import pool_limits
 
 Array = npt.NDArray[Any]
 

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from usage_pipeline.sandbox.account_data import AccountData
 from usage_pipeline.sandbox.limiter import CAUSES
-from usage_pipeline.sandbox.organisation import Caller, Profile, models, pool_limits
+from usage_pipeline.sandbox.organisation import Caller, Profile, models
+from usage_pipeline.sandbox.quota_catalogue import pool_limits
 from usage_pipeline.sandbox.traffic import ERRORS, SESSIONS, Requests, principal_arn
 
 _REQUESTS = """
@@ -75,7 +76,7 @@ _THROTTLE_CAUSES = """
     order by all
 """
 
-# pyarrow has no types; its arrays and tables are Any here.
+# pyarrow's types are partial; its arrays and tables are Any here.
 _Tags = pa.map_(pa.string(), pa.string())
 _CALLER = pa.schema(
     [
@@ -141,29 +142,28 @@ def _lookups(requests: Requests) -> dict[str, Any]:
 def _facts_table(requests: Requests) -> Any:
     """One row per request or throttled attempt; NULL where it has no such value."""
     ids = _uuids(requests.ids)
-    return pa.table(
-        {
-            "request_id": ids,
-            "ts": pa.array(requests.ts, pa.timestamp("ms")),
-            "caller": requests.caller,
-            "session": requests.session,
-            "error": requests.error,
-            "cause": requests.cause,
-            "max_tokens": pa.array(requests.max_tokens, mask=requests.max_tokens == 0),
-            "input_tokens": requests.input_tokens,
-            "output_tokens": requests.output_tokens,
-            "cache_read_tokens": requests.cache_read,
-            "cache_write_5m_tokens": requests.cache_write_5m,
-            "cache_write_1h_tokens": requests.cache_write_1h,
-            "consumed_tokens": requests.consumed,
-            "reserved_tokens": requests.reserved,
-            "latency_ms": pa.array(requests.latency_ms, mask=requests.latency_ms == 0),
-            "ttft_ms": pa.array(requests.ttft_ms, mask=requests.ttft_ms == 0),
-            "is_accepted": requests.accepted,
-            "attempt": requests.attempt,
-            "retry_of": ids.take(pa.array(requests.retry_of, mask=requests.retry_of < 0)),
-        }
-    )
+    columns: dict[str, Any] = {
+        "request_id": ids,
+        "ts": pa.array(requests.ts, pa.timestamp("ms")),
+        "caller": requests.caller,
+        "session": requests.session,
+        "error": requests.error,
+        "cause": requests.cause,
+        "max_tokens": pa.array(requests.max_tokens, mask=requests.max_tokens == 0),
+        "input_tokens": requests.input_tokens,
+        "output_tokens": requests.output_tokens,
+        "cache_read_tokens": requests.cache_read,
+        "cache_write_5m_tokens": requests.cache_write_5m,
+        "cache_write_1h_tokens": requests.cache_write_1h,
+        "consumed_tokens": requests.consumed,
+        "reserved_tokens": requests.reserved,
+        "latency_ms": pa.array(requests.latency_ms, mask=requests.latency_ms == 0),
+        "ttft_ms": pa.array(requests.ttft_ms, mask=requests.ttft_ms == 0),
+        "is_accepted": requests.accepted,
+        "attempt": requests.attempt,
+        "retry_of": ids.take(pa.array(requests.retry_of, mask=requests.retry_of < 0)),
+    }
+    return pa.table(columns)
 
 
 def _caller_row(number: int, caller: Caller) -> dict[str, Any]:
@@ -186,11 +186,11 @@ def _caller_row(number: int, caller: Caller) -> dict[str, Any]:
 def _uuids(ids: Any) -> Any:
     """The 16 bytes of each id as lower-case text with dashes."""
     digits = np.frombuffer(b"0123456789abcdef", np.uint8)
-    text = np.full((len(ids), 36), ord("-"), np.uint8)
+    text: Any = np.full((len(ids), 36), ord("-"), np.uint8)
     places = [place for place in range(36) if place not in (8, 13, 18, 23)]
     text[:, places[0::2]] = digits[ids >> 4]
     text[:, places[1::2]] = digits[ids & 15]
-    offsets = np.arange(0, 36 * len(ids) + 1, 36, dtype=np.int32)
+    offsets: Any = np.arange(0, 36 * len(ids) + 1, 36, dtype=np.int32)
     return pa.Array.from_buffers(pa.string(), len(ids), [None, pa.py_buffer(offsets), pa.py_buffer(text)])
 
 

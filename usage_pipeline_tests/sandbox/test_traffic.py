@@ -8,7 +8,8 @@ import pytest
 from usage_pipeline.sandbox import SandboxOptions
 from usage_pipeline.sandbox.account_data import AccountData
 from usage_pipeline.sandbox.limiter import ADMITTED, CAUSES, Calls, Limiter, limit
-from usage_pipeline.sandbox.organisation import PEAK_POOL, THROTTLED_POOLS, pool_limits
+from usage_pipeline.sandbox.organisation import PEAK_POOL, THROTTLED_POOLS
+from usage_pipeline.sandbox.quota_catalogue import pool_limits
 from usage_pipeline.sandbox.traffic import (
     ERRORS,
     SUCCESS,
