@@ -17,7 +17,7 @@ from rich.table import Table
 from benchmarks.measuring import Figure, measure, median, usage_pipeline
 from usage_pipeline.sandbox import RunningSandbox, SandboxOptions, start_in_thread
 
-NOW = dt.datetime(2026, 11, 15, 10, 30)
+NOW = dt.datetime(2026, 11, 15, 10, 30)  # noqa: DTZ001  (UTC without a zone, as everywhere inside)
 YESTERDAY = NOW.date() - dt.timedelta(days=1)
 
 
