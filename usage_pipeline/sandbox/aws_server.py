@@ -31,6 +31,7 @@ from usage_pipeline.sandbox.responses_account import (
     SandboxAccountResponse,
     SandboxServiceQuotasResponse,
     SandboxTokenResponse,
+    account_of_role,
 )
 from usage_pipeline.sandbox.responses_bedrock import SandboxBedrockResponse
 from usage_pipeline.sandbox.responses_cloudwatch import SandboxCloudWatchResponse
@@ -100,7 +101,8 @@ class SandboxApplication:
         with self._lock:
             self._counts[f"{service}.{operation}"] += 1
         try:
-            self._meet_faults(service, operation, get_account_id_from(signed["key"]), signed["region"])
+            account_id = _account_to_enter(response, operation) or get_account_id_from(signed["key"])
+            self._meet_faults(service, operation, account_id, signed["region"])
             if response is not None and operation in self._handlers[service][0]:
                 return _send(_answer(response, operation), start_response)
         except RefusedRequestError as error:
@@ -176,6 +178,13 @@ def _operation(response: BaseResponse | None, environ: WSGIEnvironment, body: by
         return str(target).rpartition(".")[2]
     action = _FORM_ACTION.search(body or b"")
     return action[1].decode() if action else environ["REQUEST_METHOD"]
+
+
+def _account_to_enter(response: BaseResponse | None, operation: str) -> str | None:
+    """The account of the role to assume, so that one account can be closed to callers from another."""
+    if response is None or operation != "AssumeRole":
+        return None
+    return account_of_role(str(response.querystring.get("RoleArn", [""])[0]))
 
 
 def _answer(response: BaseResponse, operation: str) -> Answer:

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 FORMS = "denied:<service>:<account>:<region>, throttled:<service>[:n], slow:<service>:<ms>, partial_data[:n]"
-"""Services are named as in boto3, account and region may be `*`; without n a fault lasts until it is switched off."""
+"""Services are named as in boto3, account and region may be `*`; without n a fault lasts until it is switched off.
+
+The account of AssumeRole is the role's, so `denied:sts:444455556666:*` closes that account.
+"""
 
 _LASTING = -1
 

@@ -118,6 +118,12 @@ class SandboxAccountResponse(AccountResponse):
         return ActionResult({"Regions": page, "NextToken": token})
 
 
+def account_of_role(role_arn: str) -> str | None:
+    """The account id in a role's ARN; None when the text is no ARN."""
+    parts = role_arn.split(":")
+    return parts[4] if len(parts) > 5 else None
+
+
 class SandboxTokenResponse(TokenResponse):
     """Roles of the organisation's accounts; their trust policies ask for the external id."""
 
@@ -126,8 +132,7 @@ class SandboxTokenResponse(TokenResponse):
     def assume_role(self) -> ActionResult:
         """Moto's temporary credentials, when the role may be assumed."""
         role_arn = str(self._get_param("RoleArn"))
-        account_id = role_arn.split(":")[4] if role_arn.count(":") >= 5 else ""
-        if account_id not in ACCOUNTS or self._get_param("ExternalId") != EXTERNAL_ID:
+        if account_of_role(role_arn) not in ACCOUNTS or self._get_param("ExternalId") != EXTERNAL_ID:
             _, arn, _ = self.backend.get_caller_identity(self.get_access_key(), self.region)
             raise RefusedRequestError(
                 "AccessDenied", f"User: {arn} is not authorized to perform: sts:AssumeRole on resource: {role_arn}"

@@ -1,6 +1,7 @@
 """Bedrock's lists of models, profiles, deployments and tags; the logging configuration and the rest are moto's."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from moto.bedrock.responses import BedrockResponse
@@ -28,6 +29,11 @@ from usage_pipeline.sandbox.refusals import AnsweredByMotoError, RefusedRequestE
 
 _DEFAULT_PAGE = 100
 _LARGEST_PAGE = 1000
+_LEGACY_LIFECYCLE = {
+    "status": "LEGACY",
+    "legacyTime": datetime(2026, 3, 1, tzinfo=UTC),
+    "endOfLifeTime": datetime(2027, 3, 1, tzinfo=UTC),
+}
 _T = TypeVar("_T")
 
 
@@ -181,7 +187,7 @@ def _model_summary(model: Model, region: str) -> dict[str, Any]:
         "customizationsSupported": [],
         # Models that only come in provisioned form carry a context length in their id.
         "inferenceTypesSupported": inference_types or ["PROVISIONED"],
-        "modelLifecycle": {"status": model.lifecycle},
+        "modelLifecycle": _LEGACY_LIFECYCLE if model.lifecycle == "LEGACY" else {"status": model.lifecycle},
     }
 
 

@@ -86,6 +86,13 @@ def test_an_unused_region_is_empty(make_client: MakeClient):
     assert make_client("cloudwatch", region="us-west-2").list_metrics()["Metrics"] == []
 
 
+def test_a_legacy_model_says_when_it_ends(make_client: MakeClient):
+    models = {m["modelId"]: m for m in make_client("bedrock").list_foundation_models()["modelSummaries"]}
+    lifecycle = models["anthropic.claude-3-haiku-20240307-v1:0"]["modelLifecycle"]
+    assert (lifecycle["status"], lifecycle["endOfLifeTime"].year) == ("LEGACY", 2027)
+    assert models["amazon.nova-lite-v1:0"]["modelLifecycle"] == {"status": "ACTIVE"}
+
+
 def test_profiles_are_listed_by_type_and_in_pages(make_client: MakeClient):
     bedrock = make_client("bedrock")
     pages = list(

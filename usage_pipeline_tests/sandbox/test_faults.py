@@ -81,6 +81,18 @@ def test_any_service_can_be_denied_everywhere(sandbox: RunningSandbox, service: 
     assert code_of(getattr(client(sandbox, service), operation)) == code
 
 
+def test_one_account_can_be_closed_to_callers_from_another(sandbox: RunningSandbox):
+    sandbox.set_faults(["denied:sts:444455556666:*"])
+    sts = client(sandbox, "sts")
+
+    def assume(account_id: str) -> Any:
+        role = f"arn:aws:iam::{account_id}:role/usage-pipeline-reader"
+        return sts.assume_role(RoleArn=role, RoleSessionName="tests", ExternalId="sandbox")
+
+    assert code_of(lambda: assume("444455556666")) == "AccessDenied"
+    assert PRODUCTION in assume(PRODUCTION)["AssumedRoleUser"]["Arn"]
+
+
 def test_throttled_calls_are_counted_down(sandbox: RunningSandbox):
     sandbox.set_faults(["throttled:cloudwatch:2"])
     cloudwatch = client(sandbox, "cloudwatch")
