@@ -3,13 +3,38 @@
 Not here: what it shows and how (`report/`).
 """
 
+import dataclasses
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from usage_pipeline.assets.published import PUBLISHED_KEY
+from usage_pipeline.config import Settings
+from usage_pipeline.report.write import write_report
+
+REPORT_KEY = dg.AssetKey(["published", "report"])
 
 
-@dg.asset(key=["report"], deps=[PUBLISHED_KEY])
-def report() -> dg.MaterializeResult[Any]:
-    return dg.MaterializeResult()
+@dg.asset(
+    key=REPORT_KEY,
+    deps=[PUBLISHED_KEY],
+    group_name="published",
+    kinds={"html"},
+    description="One self-contained HTML page and the same numbers as JSON, drawn from the published tables.",
+)
+def report(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[Any]:
+    """Read the published file, which no writer locks, and replace both files."""
+    with duckdb.connect(str(settings.published_file), read_only=True) as con:
+        summary = write_report(con, settings.report_html, settings.report_json, settings.report, settings.now())
+    numbers = {
+        name: value if isinstance(value, int | float | str) or value is None else str(value)
+        for name, value in dataclasses.asdict(summary).items()
+    }
+    return dg.MaterializeResult(
+        metadata={
+            "path": dg.MetadataValue.path(settings.report_html),
+            "size_megabytes": round(settings.report_html.stat().st_size / 1e6, 2),
+            **numbers,
+        }
+    )

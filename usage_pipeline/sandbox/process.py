@@ -53,10 +53,7 @@ def serve_until_stopped(
 
     Prints one line when it is ready and one line with the environment, as a shell takes it.
     """
-    try:
-        from usage_pipeline.sandbox import SandboxOptions, serve
-    except ImportError as error:
-        return str(error)
+    from usage_pipeline.sandbox import SandboxNotInstalledError, SandboxOptions, serve
 
     def say_ready(running: "RunningSandbox") -> None:
         environment = {**running.environment, CONFIG_VARIABLE: str((folder / "usage_pipeline.yaml").resolve())}
@@ -71,7 +68,7 @@ def serve_until_stopped(
         serve(SandboxOptions(days=days, seed=seed, faults=tuple(faults)), port=port, out=folder, on_ready=say_ready)
     except KeyboardInterrupt:
         return None
-    except ValueError as error:
+    except (ValueError, SandboxNotInstalledError) as error:
         return str(error)
     except OSError as error:
         return f"The sandbox could not be served on port {port}: {error.strerror}; name another with --port."
