@@ -62,6 +62,8 @@ def build(
         SqlModelError: a model's SQL fails, or a model that `only` leaves out has never been built.
     """
     builder = _Builder(con, models)
+    if only is None:
+        builder.drop_tables_without_a_model()
     chosen = [model for model in models if only is None or model.qualified_name in only]
     return [builder.build(model) for model in chosen]
 
@@ -75,19 +77,42 @@ class _BuildState:
 
 
 class _Builder:
-    """One call of `build`: remembers the fingerprints of small tables between models."""
+    """One call of `build`; nobody else writes to the warehouse meanwhile, so its state is read once."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, models: Sequence[SqlModel]):
         self._con = con
         self._models = {model.qualified_name: model for model in models}
         self._contents: dict[str, str] = {}
+        self._changes: list[tuple[str, date, int]] = con.execute(
+            f"select table_name, usage_date, change from {DAY_CHANGES.qualified_name}"
+        ).fetchall()
+        self._states = {
+            name: _BuildState(fingerprint, built_until)
+            for name, fingerprint, built_until in con.execute(
+                f"select table_name, fingerprint, built_until from {SQL_MODEL_BUILDS.qualified_name}"
+            ).fetchall()
+        }
+        self._tables: set[str] = {
+            f"{schema}.{name}"
+            for schema, name in con.execute(
+                "select schema_name, table_name from duckdb_tables() where database_name = current_database()"
+            ).fetchall()
+        }
+
+    def drop_tables_without_a_model(self) -> None:
+        """Drop what a model made whose file is gone, so that nobody reads numbers that no longer change."""
+        for name in self._states.keys() - self._models.keys():
+            self._con.begin()
+            self._con.execute(f"drop table if exists {name}")
+            self._con.execute(f"delete from {SQL_MODEL_BUILDS.qualified_name} where table_name = ?", [name])
+            self._con.commit()
 
     def build(self, model: SqlModel) -> BuiltModel:
         started = time.perf_counter()
-        state = self._state(model.qualified_name)
+        state = self._states.get(model.qualified_name)
         until = self._readable_until(model)
         fingerprint = self._fingerprint(model, until)
-        if state is None or state.fingerprint != fingerprint or not self._exists(model.qualified_name):
+        if state is None or state.fingerprint != fingerprint or model.qualified_name not in self._tables:
             days = self._all_days(model, until) if model.is_windowed else ()
             self._rebuild_whole(model, days, _BuildState(fingerprint, until))
             is_whole = True
@@ -99,7 +124,7 @@ class _Builder:
             self._contents.pop(model.qualified_name, None)
         return BuiltModel(
             table_name=model.qualified_name,
-            row_count=self._number(f"select count(*) from {model.qualified_name}"),
+            row_count=self._row_count(model),
             seconds=time.perf_counter() - started,
             is_rebuilt_whole=is_whole,
             days=days,
@@ -120,7 +145,7 @@ class _Builder:
 
     def _readable_until(self, model: SqlModel) -> int:
         """The newest change in `ops.day_changes` that everything the model reads already holds."""
-        until = self._number(f"select coalesce(max(change), 0) from {DAY_CHANGES.qualified_name}")
+        until = max((change for _, _, change in self._changes), default=0)
         for name in model.dependencies:
             upstream = self._models.get(name)
             if upstream is not None and upstream.is_windowed:
@@ -142,13 +167,7 @@ class _Builder:
                 parts.append(f"{name} {self._content(name)}")
         if not model.is_windowed:
             sources = sorted(self._day_sources(model))
-            newest = self._number(
-                f"""
-                select coalesce(max(change), 0) from {DAY_CHANGES.qualified_name}
-                where list_contains(?, table_name) and change <= ?
-                """,
-                [sources, until],
-            )
+            newest = max((n for table, _, n in self._changes if table in sources and n <= until), default=0)
             parts.append(f"{sources} {newest}")
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -164,39 +183,15 @@ class _Builder:
 
     # What was built before
 
-    def _state(self, table_name: str) -> _BuildState | None:
-        row = self._con.execute(
-            f"select fingerprint, built_until from {SQL_MODEL_BUILDS.qualified_name} where table_name = ?", [table_name]
-        ).fetchone()
-        return _BuildState(*row) if row else None
-
     def _state_of_upstream(self, model: SqlModel, name: str) -> _BuildState:
-        state = self._state(name)
+        state = self._states.get(name)
         if state is None:
             raise SqlModelError(f"{model.path}: reads {name}, which has not been built yet. Build it first.")
         return state
 
-    def _exists(self, table_name: str) -> bool:
-        schema, name = table_name.split(".")
-        return bool(
-            self._number(
-                """
-                select count(*) from information_schema.tables
-                where table_catalog = current_database() and table_schema = ? and table_name = ?
-                """,
-                [schema, name],
-            )
-        )
-
     def _changed_days(self, model: SqlModel, since: int, until: int) -> tuple[tuple[date, date], ...]:
-        rows = self._con.execute(
-            f"""
-            select distinct usage_date from {DAY_CHANGES.qualified_name}
-            where list_contains(?, table_name) and change > ? and change <= ?
-            """,
-            [sorted(self._day_sources(model)), since, until],
-        ).fetchall()
-        return contiguous_ranges(row[0] for row in rows)
+        sources = self._day_sources(model)
+        return contiguous_ranges(day for table, day, n in self._changes if table in sources and since < n <= until)
 
     def _all_days(self, model: SqlModel, until: int) -> tuple[tuple[date, date], ...]:
         days = self._changed_days(model, 0, until)
@@ -251,10 +246,11 @@ class _Builder:
             f"insert into {name} (table_name, fingerprint, built_until) values (?, ?, ?)",
             [model.qualified_name, state.fingerprint, state.built_until],
         )
+        self._states[model.qualified_name] = state
 
-    def _number(self, sql: str, parameters: Sequence[object] = ()) -> int:
-        row = self._con.execute(sql, parameters).fetchone()
-        return int(row[0]) if row else 0
+    def _row_count(self, model: SqlModel) -> int:
+        (count,) = self._con.execute(f"select count(*) from {model.qualified_name}").fetchone() or (0,)
+        return count
 
 
 def contiguous_ranges(days: Iterable[date]) -> tuple[tuple[date, date], ...]:

@@ -120,9 +120,8 @@ def prepare_tables(con: duckdb.DuckDBPyConnection) -> None:
     Raises:
         WarehouseSchemaError: an existing column has another type; names table, column and both types.
     """
+    con.execute(";".join(f"create schema if not exists {schema}" for schema in SCHEMAS))
     present = _present_columns(con)
-    for schema in SCHEMAS:
-        con.execute(f"create schema if not exists {schema}")
     for table in STORED_TABLES.values():
         columns = present.get(table.qualified_name)
         if columns is None:
@@ -136,9 +135,9 @@ def _present_columns(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]
     present: dict[str, dict[str, str]] = {}
     rows = con.execute(
         """
-        select table_schema || '.' || table_name, column_name, data_type
-        from information_schema.columns
-        where table_catalog = current_database() and table_schema in ('raw', 'ops')
+        select schema_name || '.' || table_name, column_name, data_type
+        from duckdb_columns()
+        where database_name = current_database() and schema_name in ('raw', 'ops')
         """
     ).fetchall()
     for table, column, data_type in rows:
@@ -147,10 +146,12 @@ def _present_columns(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]
 
 
 def _create(con: duckdb.DuckDBPyConnection, table: StoredTable) -> None:
-    con.execute(table.create_statement)
-    con.execute(f"comment on table {table.qualified_name} is {_quoted(table.description)}")
-    for column in table.columns:
-        con.execute(f'comment on column {table.qualified_name}."{column.name}" is {_quoted(column.description)}')
+    comments = [f"comment on table {table.qualified_name} is {_quoted(table.description)}"]
+    comments += [
+        f'comment on column {table.qualified_name}."{column.name}" is {_quoted(column.description)}'
+        for column in table.columns
+    ]
+    con.execute(";".join([table.create_statement, *comments]))
 
 
 def _fit_columns(con: duckdb.DuckDBPyConnection, table: StoredTable, present: Mapping[str, str]) -> None:

@@ -1,0 +1,486 @@
+"""Reading SQL models, refusing wrong ones, and building only what changed."""
+
+import signal
+import subprocess
+import sys
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from usage_pipeline.raw_tables import STORED_TABLES
+from usage_pipeline.sql_builds import BuiltModel, build, contiguous_ranges
+from usage_pipeline.sql_models import SqlModel, SqlModelError, column_lineage, column_types, load_models
+from usage_pipeline.warehouse import Warehouse, prepare_tables
+from usage_pipeline_tests.marts.factory import DAY, NOVA, SONNET, Store, arns, at
+
+MARTS = (
+    "latency_hourly",
+    "quota_headroom",
+    "quota_pools",
+    "quota_usage_minutely",
+    "unresolved_profiles",
+    "usage_minutely",
+    "usage_statistics",
+)
+
+
+# Reading
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+def write(folder: Path, table: str, sql: str) -> Path:
+    path = folder / f"{table.replace('.', '/')}.sql"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(sql, encoding="utf-8")
+    return path
+
+
+def names(models: tuple[SqlModel, ...]) -> list[str]:
+    return [model.qualified_name for model in models]
+
+
+def test_models_come_in_an_order_in_which_they_can_be_built(folder: Path) -> None:
+    write(folder, "marts.a", "-- One row per b.\nselect b from staging.b")
+    write(folder, "staging.b", "-- One row per scope.\nselect region as b from raw.scopes")
+    assert names(load_models(folder)) == ["staging.b", "marts.a"]
+
+
+def test_the_first_comment_is_the_description(folder: Path) -> None:
+    write(folder, "staging.b", "-- One row per scope\n-- that was read.\n--\n-- More.\n\n-- no\nselect 1 as b -- no\n")
+    (model,) = load_models(folder)
+    assert model.description == "One row per scope that was read.\n\nMore."
+
+
+def test_a_cte_may_have_the_name_of_a_table(folder: Path) -> None:
+    write(folder, "staging.b", "-- One row per scope.\nselect region as b from raw.scopes")
+    sql = """
+        -- One row per b.
+        with b as (select b from staging.b), scopes as (select b from b)
+        select b from scopes
+    """
+    write(folder, "marts.a", "\n".join(line.strip() for line in sql.strip().splitlines()))
+    assert [model.dependencies for model in load_models(folder)] == [("raw.scopes",), ("staging.b",)]
+
+
+def test_tables_inside_a_pivot_are_dependencies(folder: Path) -> None:
+    for name, sql in (
+        ("standard", "select * from raw.scopes pivot (count(*) for aws_partition in ('aws'))"),
+        ("simplified", "from (pivot raw.scopes on aws_partition in ('aws') using count(*))"),
+    ):
+        write(folder, f"marts.{name}", f"-- One row per account.\n{sql}")
+    assert {model.dependencies for model in load_models(folder)} == {("raw.scopes",)}
+
+
+def test_table_functions_are_not_tables(folder: Path) -> None:
+    write(folder, "marts.a", "-- One row per number.\nselect n from range(3) as numbers (n), unnest([1]) as u (m)")
+    assert load_models(folder)[0].dependencies == ()
+
+
+def test_a_model_with_both_dates_is_windowed(folder: Path) -> None:
+    write(
+        folder,
+        "marts.a",
+        "-- One row per day.\nselect usage_date from raw.cloudwatch_metrics "
+        "where usage_date between $start_date and $end_date",
+    )
+    assert load_models(folder)[0].is_windowed
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("-- One row per x.\nselect 1 as x from raw.nothing", "raw.nothing"),
+        ("-- One row per x.\nselect 1 as x from marts.nothing", "neither a model nor a table"),
+        ("-- One row per x.\nselect 1 as x from scopes", "the table scopes has no schema"),
+        ("-- One row per x.\nselect 1 as x from 'some.csv'", "has no schema"),
+        ("-- One row per x.\nselect 1 as x from other.raw.scopes", "names a catalog"),
+        ("-- One row per x.\nselect 1 as x from marts.wrong", "marts.wrong -> marts.wrong"),
+        ("-- One row per x.\nselect 1 as x;\nselect 2 as x", "has 2 statements"),
+        ("-- One row per x.\n", "has 0 statements"),
+        ("-- One row per x.\ncreate table x as select 1", "exactly one select"),
+        ("-- One row per x.\nselect from where", "could not be read"),
+        ("select 1 as x", "must say what one row is"),
+        ("-- Some numbers.\nselect 1 as x", "must say what one row is"),
+        ("-- One row per x.\nselect $start_date as x", "$start_date and $end_date together"),
+        ("-- One row per x.\nselect $limit as x", "has the parameters $limit"),
+    ],
+)
+def test_a_wrong_model_is_refused_by_file_name(folder: Path, sql: str, message: str) -> None:
+    path = write(folder, "marts.wrong", sql)
+    with pytest.raises(SqlModelError) as refused:
+        load_models(folder)
+    assert str(path) in str(refused.value)
+    assert message in str(refused.value)
+
+
+def test_a_circle_is_refused_with_its_files(folder: Path) -> None:
+    first = write(folder, "marts.a", "-- One row per x.\nselect x from marts.b")
+    second = write(folder, "marts.b", "-- One row per x.\nselect x from marts.a")
+    with pytest.raises(SqlModelError, match="depend on themselves") as refused:
+        load_models(folder)
+    assert str(first) in str(refused.value)
+    assert str(second) in str(refused.value)
+
+
+def test_two_files_for_one_table_are_refused(folder: Path) -> None:
+    write(folder, "marts.a", "-- One row per x.\nselect 1 as x")
+    second = write(folder, "marts.A", "-- One row per x.\nselect 2 as x")
+    if len(list(folder.rglob("*.sql"))) == 1:
+        pytest.skip("this file system does not tell a.sql from A.sql")
+    with pytest.raises(SqlModelError, match="already made by"):
+        load_models(folder)
+    second.unlink()
+
+
+@pytest.mark.parametrize("table", ["raw.scopes", "marts.deeper.a", "reports.a"])
+def test_a_file_in_another_folder_is_refused(folder: Path, table: str) -> None:
+    path = write(folder, table, "-- One row per x.\nselect 1 as x")
+    with pytest.raises(SqlModelError, match="models live in staging/, intermediate/, marts/") as refused:
+        load_models(folder)
+    assert str(path) in str(refused.value)
+
+
+# Our own models
+
+
+def test_the_projects_models_load_and_keep_their_layers() -> None:
+    models = {model.qualified_name: model for model in load_models()}
+    assert {f"marts.{name}" for name in MARTS} <= models.keys()
+    for model in models.values():
+        schemas = {name.split(".")[0] for name in model.dependencies}
+        if model.schema == "staging":
+            assert len(model.dependencies) == 1, f"{model.path} joins"
+            assert schemas <= {"raw", "ops"}
+        else:
+            assert schemas.isdisjoint({"raw", "ops"}), f"{model.path} reads past staging"
+
+
+def test_every_mart_names_the_account_and_region_of_a_row() -> None:
+    store = Store()
+    store.build()
+    for name in MARTS:
+        assert {"account_id", "account_name", "region"} <= column_types(store.con, f"marts.{name}").keys()
+
+
+def test_models_are_built_empty_before_any_use_is_stored() -> None:
+    store = Store()
+    store.build()
+    for name in MARTS:
+        assert store.one(f"select count(*) from marts.{name}") == 0
+
+
+def test_descriptions_become_table_comments() -> None:
+    store = Store()
+    store.build()
+    comment = "select comment from duckdb_tables() where table_name = 'quota_headroom'"
+    assert store.one(comment).startswith("One row per pool, quota (tpm, rpm, tpd) and UTC day")
+
+
+def test_columns_know_where_they_come_from() -> None:
+    store = Store()
+    store.build()
+    models = {model.qualified_name: model for model in load_models()}
+    types = {name: column_types(store.con, name) for name in [*models, *STORED_TABLES]}
+
+    consumed = column_lineage(models["marts.usage_minutely"], types)["consumed_tokens"]
+    assert set(consumed) == {
+        ("staging.stg_cloudwatch_periods", "input_tokens"),
+        ("staging.stg_cloudwatch_periods", "cache_write_tokens"),
+        ("staging.stg_cloudwatch_periods", "output_tokens"),
+        ("intermediate.int_burndown_rates", "rate"),
+    }
+    for model in models.values():
+        lineage = column_lineage(model, types)
+        assert lineage.keys() == types[model.qualified_name].keys()
+        for sources in lineage.values():
+            for table, column in sources:
+                assert column in types[table], f"{model.qualified_name} reads {table}.{column}"
+
+
+# Building
+
+
+@pytest.mark.parametrize(
+    ("days", "ranges"),
+    [
+        ([], ()),
+        ([3, 1, 2, 2], ((1, 3),)),
+        ([1, 3, 4], ((1, 1), (3, 4))),
+    ],
+)
+def test_days_become_as_few_ranges_as_possible(days: list[int], ranges: tuple[tuple[int, int], ...]) -> None:
+    expected = tuple((date(2026, 11, first), date(2026, 11, last)) for first, last in ranges)
+    assert contiguous_ranges(date(2026, 11, day) for day in days) == expected
+
+
+def used_store(days: int = 3) -> Store:
+    """Days of use of one geo pool and one base model, with limits and rates."""
+    store = Store()
+    store.burndown("*", 1)
+    store.burndown("anthropic.*", 5)
+    store.model(SONNET, on_demand=False)
+    store.model(NOVA)
+    store.system_profile(f"us.{SONNET}", arns(SONNET, "us-east-1", "us-west-2"))
+    store.application_profile("searchsearch", arns(SONNET, "us-east-1", "us-west-2"), tags={"team": "search"})
+    store.quota(SONNET, "geo", "tpm", 1_000)
+    for back in range(days):
+        add_day(store, DAY - timedelta(days=back))
+    return store
+
+
+def add_day(store: Store, day: date, tokens: int = 100) -> None:
+    store.covered(day)
+    for hour, profile_id in enumerate((f"us.{SONNET}", "searchsearch", NOVA)):
+        ts = datetime(day.year, day.month, day.day, 10 + hour, 7)
+        store.usage(profile_id, ts, invocations=2, input_tokens=tokens, output_tokens=10, latency_ms_sum=123.4)
+        store.usage(profile_id, ts, latency_samples=2)
+
+
+def contents(store: Store) -> dict[str, list[tuple]]:
+    """Every row of every model's table."""
+    return {name: sorted(store.rows(f"from {name}"), key=repr) for name in names(load_models())}
+
+
+def by_name(built: list[BuiltModel]) -> dict[str, BuiltModel]:
+    return {model.table_name: model for model in built}
+
+
+def test_building_twice_changes_nothing() -> None:
+    store = used_store()
+    store.build()
+    before = contents(store)
+    assert all(model.is_unchanged for model in store.build())
+    assert contents(store) == before
+
+
+def test_reading_the_same_day_again_rebuilds_nothing() -> None:
+    store = used_store()
+    store.build()
+    add_day(store, DAY)
+    assert all(model.is_unchanged for model in store.build())
+
+
+def test_a_changed_day_rebuilds_that_day_only() -> None:
+    store = used_store()
+    store.build()
+    changed = DAY - timedelta(days=1)
+    before = store.rows("from marts.usage_minutely where usage_date <> ?", changed)
+    add_day(store, changed, tokens=300)
+    built = by_name(store.build())
+
+    for table in ("staging.stg_cloudwatch_periods", "marts.usage_minutely", "marts.quota_headroom"):
+        assert (built[table].days, built[table].is_rebuilt_whole) == (((changed, changed),), False)
+    assert store.rows("from marts.usage_minutely where usage_date <> ?", changed) == before
+    assert store.one("select max(input_tokens) from marts.usage_minutely where usage_date = ?", changed) == 300
+
+
+def test_a_day_that_was_lost_to_a_correction_is_taken_away() -> None:
+    store = used_store(days=1)
+    store.build()
+    store.usage(NOVA, at("14T12:07"), invocations=1)
+    store.build()
+    nova = "select invocations, input_tokens from marts.usage_minutely where profile_id = ?"
+    assert store.rows(nova, NOVA) == [(1, 0)]
+
+
+def test_a_changed_burndown_rate_restates_every_day() -> None:
+    store = used_store()
+    store.build()
+    consumed = "select distinct consumed_tokens from marts.usage_minutely where profile_id = 'searchsearch'"
+    assert store.rows(consumed) == [(150,)]
+
+    store.burndown(SONNET, 10)
+    built = by_name(store.build())
+    assert store.rows(consumed) == [(200,)]
+    assert built["marts.usage_minutely"].is_rebuilt_whole
+    assert built["staging.stg_cloudwatch_periods"].is_unchanged
+
+
+def test_a_changed_quota_value_restates_the_days_from_then_on() -> None:
+    store = used_store()
+    store.build()
+    store.quota(SONNET, "geo", "tpm", 2_000, snapshot=DAY, mapped=False)
+    store.build()
+    # The first value that was read also stands for the days before; here it is replaced by a correction of that day.
+    assert store.rows("select distinct tpm_limit from marts.quota_usage_minutely order by all") == [(2_000,), (None,)]
+
+    store.quota(SONNET, "geo", "tpm", 3_000, snapshot=DAY - timedelta(days=1), mapped=False)
+    store.build()
+    limits = "select distinct usage_date, tpm_limit from marts.quota_usage_minutely where tpm_limit is not null"
+    assert store.rows(f"{limits} order by all") == [
+        (DAY - timedelta(days=2), 3_000),
+        (DAY - timedelta(days=1), 3_000),
+        (DAY, 2_000),
+    ]
+
+
+def test_a_new_catalogue_that_says_the_same_rebuilds_no_day() -> None:
+    store = used_store()
+    store.build()
+    tomorrow = DAY + timedelta(days=1)
+    store.model(SONNET, on_demand=False, snapshot=tomorrow)
+    store.model(NOVA, snapshot=tomorrow)
+    store.system_profile(f"us.{SONNET}", arns(SONNET, "us-east-1", "us-west-2"), snapshot=tomorrow)
+    routed = arns(SONNET, "us-east-1", "us-west-2")
+    store.application_profile("searchsearch", routed, tags={"team": "search"}, snapshot=tomorrow)
+    store.quota(SONNET, "geo", "tpm", 1_000, snapshot=tomorrow, mapped=False)
+    built = by_name(store.build())
+    for table in ("usage_minutely", "quota_usage_minutely", "quota_headroom", "usage_statistics"):
+        assert built[f"marts.{table}"].is_unchanged
+    assert not built["marts.quota_pools"].is_unchanged
+
+
+def test_changed_sql_rebuilds_the_model_and_what_reads_it(folder: Path) -> None:
+    windowed = (
+        "-- One row per day.\nselect distinct usage_date, {} as n from {} "
+        "where usage_date between $start_date and $end_date"
+    )
+    write(folder, "staging.first", windowed.format("1", "raw.cloudwatch_metrics"))
+    write(folder, "marts.second", windowed.format("n", "staging.first"))
+    write(folder, "marts.other", "-- One row per scope.\nselect region from raw.scopes")
+    store = used_store()
+    store.build(models=load_models(folder))
+
+    write(folder, "staging.first", windowed.format("2", "raw.cloudwatch_metrics"))
+    built = by_name(store.build(models=load_models(folder)))
+    assert [built[name].is_rebuilt_whole for name in ("staging.first", "marts.second", "marts.other")] == [
+        True,
+        True,
+        False,
+    ]
+    assert store.rows("select distinct n from marts.second") == [(2,)]
+
+
+def test_the_table_of_a_deleted_model_goes(folder: Path) -> None:
+    path = write(folder, "marts.old", "-- One row per scope.\nselect region from raw.scopes")
+    write(folder, "marts.kept", "-- One row per scope.\nselect region from raw.scopes")
+    store = Store()
+    store.build(models=load_models(folder))
+    path.unlink()
+    store.build(models=load_models(folder))
+    assert store.rows("select table_name from duckdb_tables() where schema_name = 'marts'") == [("kept",)]
+
+
+def test_a_windowed_model_needs_a_day_column(folder: Path) -> None:
+    path = write(folder, "marts.a", "-- One row per window.\nselect $start_date as first, $end_date as last")
+    store = Store()
+    with pytest.raises(SqlModelError, match="has no column usage_date") as refused:
+        store.build(models=load_models(folder))
+    assert str(path) in str(refused.value)
+
+
+def test_a_model_that_fails_leaves_its_table_as_it_was(folder: Path) -> None:
+    write(folder, "marts.a", "-- One row per scope.\nselect region from raw.scopes")
+    store = Store()
+    store.build(models=load_models(folder))
+    path = write(folder, "marts.a", "-- One row per scope.\nselect error('no') as region from raw.scopes")
+    with pytest.raises(SqlModelError, match="could not build") as refused:
+        store.build(models=load_models(folder))
+    assert str(path) in str(refused.value)
+    assert store.rows("from marts.a") == [("us-east-1",)]
+
+
+def test_one_model_can_be_built_alone_once_what_it_reads_is_built() -> None:
+    store = used_store()
+    with pytest.raises(SqlModelError, match="has not been built yet"):
+        store.build(only={"marts.usage_minutely"})
+    store.build()
+    add_day(store, DAY, tokens=700)
+    # What it reads does not hold the change yet, so neither may it; the next whole build repairs both.
+    assert [model.days for model in store.build(only={"marts.usage_minutely"})] == [()]
+    store.build()
+    assert store.one("select max(input_tokens) from marts.usage_minutely") == 700
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.sampled_from([100, 250, 400]), st.booleans()),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_days_loaded_in_any_order_give_what_one_build_gives(loads: list[tuple[int, int, bool]]) -> None:
+    stepwise = used_store(days=0)
+    stepwise.build()
+    for back, tokens, is_built in loads:
+        add_day(stepwise, DAY - timedelta(days=back), tokens)
+        stepwise.build() if is_built else stepwise.write()
+    stepwise.build()
+
+    at_once = used_store(days=0)
+    for back, tokens in {back: tokens for back, tokens, _ in loads}.items():
+        add_day(at_once, DAY - timedelta(days=back), tokens)
+    at_once.build()
+    assert contents(stepwise) == contents(at_once)
+
+
+KILLED_BUILD = """
+import os, signal, sys
+from usage_pipeline import sql_builds
+from usage_pipeline.sql_models import load_models
+from usage_pipeline.warehouse import Warehouse
+
+built = []
+original = sql_builds._Builder.build
+
+def build_some(self, model):
+    if len(built) == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    built.append(original(self, model))
+    return built[-1]
+
+sql_builds._Builder.build = build_some
+with Warehouse(database=sys.argv[1]).connect() as con:
+    sql_builds.build(con, load_models())
+"""
+
+
+@pytest.mark.parametrize("models_before_the_kill", [3, 17, 24])
+def test_a_killed_build_is_finished_by_the_next_one(tmp_path: Path, models_before_the_kill: int) -> None:
+    expected = used_store()
+    expected.build()
+
+    path = tmp_path / "warehouse.duckdb"
+    with Warehouse(database=str(path)).connect() as con:
+        store = used_store()
+        store.write()
+        for name in STORED_TABLES:
+            con.register("stored", store.con.execute(f"from {name}").to_arrow_table())
+            con.execute(f"insert into {name} by name from stored")
+            con.unregister("stored")
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_BUILD, str(path), str(models_before_the_kill)], check=False, capture_output=True
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+
+    with Warehouse(database=str(path)).connect() as con:
+        built = build(con, load_models())
+        assert sum(model.is_unchanged for model in built) == models_before_the_kill
+        for name, rows in contents(expected).items():
+            assert sorted(con.execute(f"from {name}").fetchall(), key=repr) == rows
+
+
+def test_models_are_plain_sql_for_any_duckdb_client() -> None:
+    con = duckdb.connect(":memory:")
+    prepare_tables(con)
+    for model in load_models():
+        window = {"start_date": DAY, "end_date": DAY} if model.is_windowed else None
+        con.execute(f"create table {model.qualified_name} as {model.sql}", window)
+
+
+def test_no_model_needs_what_ducklake_lacks() -> None:
+    for model in load_models():
+        text = model.sql.lower()
+        for word in ("primary key", "create index", "enum("):
+            assert word not in text
+    for table in STORED_TABLES.values():
+        assert "primary key" not in table.create_statement.lower()
