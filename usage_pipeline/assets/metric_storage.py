@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from usage_pipeline.assets.readings import Coverage, scope_key
-from usage_pipeline.aws.metric_catalogue import MetricNamespace
+from usage_pipeline.aws.errors import Shortfall
+from usage_pipeline.aws.metric_catalogue import HOUR_SECONDS, MetricNamespace
 from usage_pipeline.aws.metric_reading import MetricReading, MetricRequest, StoredRead
-from usage_pipeline.aws.read_plan import ACCOUNT_TOTAL, SeriesState
+from usage_pipeline.aws.read_plan import ACCOUNT_TOTAL, RETENTION, SeriesState
 from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.source_reading import ScopeReading
 from usage_pipeline.raw_tables import CLOUDWATCH_SERIES, StoredTable
@@ -28,6 +29,12 @@ _CATALOGUE_IDS = """
     union
     select account_id, region, model_arn from raw.imported_models
 """
+
+_FORGOTTEN = Shortfall(
+    "failed",
+    f"CloudWatch keeps points for {RETENTION[HOUR_SECONDS].days} days; this day is older and was not stored before. "
+    "Its usage cannot be read any more.",
+)
 
 _ON_DEMAND_MODELS = """
     select distinct account_id, region, model_id
@@ -136,33 +143,69 @@ def stored_coverage(
     namespace: MetricNamespace,
     readings: Sequence[ScopeReading[MetricReading]],
     days: Sequence[dt.date],
+    now: dt.datetime,
 ) -> Mapping[tuple[str, str, dt.date], Coverage]:
-    """How far each day of each scope that answered is stored now: as far as its least read ModelId."""
-    answered = {scope_key(reading.scope) for reading in readings if reading.value is not None}
-    parameters = {"namespace": namespace.name, "days": list(days)}
-    counts = {
-        tuple(key): count
-        for *key, count in con.execute(
-            f"""
-            select account_id, region, usage_date, count(*)
-            from {table.qualified_name}
-            where list_contains($days::date[], usage_date)
-            group by account_id, region, usage_date
-            """,
-            {"days": list(days)},
-        ).fetchall()
-    }
-    reaches = con.execute(
+    """What is stored now of each day of each scope that answered; a day reaches as far as its least read ModelId.
+
+    A day of which a part could not be read says nothing new about how far it reaches.
+    """
+    counts = _stored_rows(con, table, days)
+    reaches = _ledger_reaches(con, namespace, days)
+    coverage: dict[tuple[str, str, dt.date], Coverage] = {}
+    for reading in readings:
+        if reading.value is None:
+            continue
+        for day in days:
+            key = (*scope_key(reading.scope), day)
+            rows = counts.get(key, 0)
+            if shortfall := _shortfall_of_day(reading.value, day):
+                coverage[key] = Coverage(rows or None, None, shortfall=shortfall)
+            else:
+                # Without any ModelId there was nothing to ask.
+                covered_until, resolution = reaches.get(key, (_end_of_what_was(day, now), None))
+                coverage[key] = Coverage(rows, covered_until, resolution)
+    return coverage
+
+
+def _shortfall_of_day(reading: MetricReading, day: dt.date) -> Shortfall | None:
+    if day in reading.forgotten_days:
+        return _FORGOTTEN
+    return reading.shortfall if day in reading.unread_days else None
+
+
+def _end_of_what_was(day: dt.date, now: dt.datetime) -> dt.datetime | None:
+    """The end of the day, or of the last whole minute before; None for a day that has no whole minute yet."""
+    start = dt.datetime.combine(day, dt.time())
+    end = min(start + dt.timedelta(days=1), now.replace(second=0, microsecond=0))
+    return end if end > start else None
+
+
+def _stored_rows(
+    con: duckdb.DuckDBPyConnection, table: StoredTable, days: Sequence[dt.date]
+) -> dict[tuple[str, str, dt.date], int]:
+    rows = con.execute(
+        f"""
+        select account_id, region, usage_date, count(*)
+        from {table.qualified_name}
+        where list_contains($days::date[], usage_date)
+        group by account_id, region, usage_date
+        """,
+        {"days": list(days)},
+    ).fetchall()
+    return {(account_id, region, day): count for account_id, region, day, count in rows}
+
+
+def _ledger_reaches(
+    con: duckdb.DuckDBPyConnection, namespace: MetricNamespace, days: Sequence[dt.date]
+) -> dict[tuple[str, str, dt.date], tuple[dt.datetime, int]]:
+    """How far the least read ModelId of each scope and day was read, and the coarsest period of any, in seconds."""
+    rows = con.execute(
         f"""
         select account_id, region, usage_date, min(covered_until), max(resolution_seconds)
         from {CLOUDWATCH_SERIES.qualified_name}
         where namespace = $namespace and list_contains($days::date[], usage_date)
         group by account_id, region, usage_date
         """,
-        parameters,
+        {"namespace": namespace.name, "days": list(days)},
     ).fetchall()
-    return {
-        (account_id, region, day): Coverage(counts.get((account_id, region, day), 0), covered_until, resolution)
-        for account_id, region, day, covered_until, resolution in reaches
-        if (account_id, region) in answered
-    }
+    return {(account_id, region, day): (until, resolution) for account_id, region, day, until, resolution in rows}

@@ -10,13 +10,13 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from usage_pipeline.assets.catalogue_storage import store_snapshot
 from usage_pipeline.assets.metadata import reading_metadata, stored_table_schema
 from usage_pipeline.assets.readings import (
     Coverage,
     ReadingStamp,
     scope_key,
     scope_rows,
-    snapshot_rows,
     status_rows,
 )
 from usage_pipeline.aws import bedrock, service_quotas
@@ -41,7 +41,6 @@ from usage_pipeline.warehouse import (
     arrow_schema,
     record_source_status,
     replace_all,
-    replace_days,
 )
 
 SCOPES_KEY = dg.AssetKey([SCOPES.schema, SCOPES.name])
@@ -97,20 +96,18 @@ def build_catalogue_asset(table: StoredTable, read: ReadListing) -> dg.AssetsDef
     ) -> dg.MaterializeResult[Any]:
         now = settings.now()
         readings = aws.read(read)
-        rows = snapshot_rows(table, readings, now.date())
-        read_scopes = [scope_key(reading.scope) for reading in readings if reading.value is not None]
         days = partition_days(list(context.partition_keys))
         coverage = {
-            (*scope_key(reading.scope), day): Coverage(reading.row_count or 0, covered_until=None)
+            (*scope_key(reading.scope), day): Coverage(len(reading.value), None, shortfall=reading.value.shortfall)
             for reading in readings
             if reading.value is not None
             for day in days
         }
         stamp = ReadingStamp(table.name, context.run_id, now)
         with warehouse.connect() as con:
-            replace_days(con, table, rows, [now.date()], read_scopes)
+            rows = store_snapshot(con, table, readings, now.date())
             record_source_status(con, status_rows(stamp, days, readings, aws.resolved.unreachable, coverage))
-        return dg.MaterializeResult(metadata=reading_metadata(table, rows.num_rows, readings))
+        return dg.MaterializeResult(metadata=reading_metadata(table, rows, readings))
 
     return catalogue
 

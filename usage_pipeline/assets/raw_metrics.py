@@ -69,7 +69,7 @@ def build_metrics_asset(table: StoredTable, namespace: MetricNamespace) -> dg.As
             )
             with warehouse.connect() as con:
                 rows = store_metric_readings(con, table, namespace, readings)
-                coverage = stored_coverage(con, table, namespace, readings, days)
+                coverage = stored_coverage(con, table, namespace, readings, days, now)
                 stamp = ReadingStamp(table.name, context.run_id, now)
                 record_source_status(con, status_rows(stamp, days, readings, aws.resolved.unreachable, coverage))
         unread = {

@@ -5,24 +5,30 @@ Pure functions over values. Not here: calls (`aws/`), writing (`warehouse.py`), 
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import pyarrow as pa
 
+from usage_pipeline.aws.errors import Shortfall
 from usage_pipeline.aws.scopes import ResolvedScopes, Scope, UnreachableAccount
 from usage_pipeline.aws.source_reading import Listing, ScopeReading
+from usage_pipeline.config_values import region_partitions
 from usage_pipeline.raw_tables import SOURCE_STATUS, StoredTable
 from usage_pipeline.warehouse import ScopeKey, arrow_schema
 
 
 @dataclasses.dataclass(frozen=True)
 class Coverage:
-    """What is stored of one scope and day: its rows, how far the day was read, and the coarsest period."""
+    """What is stored of one scope and day: its rows, how far the day was read, and the coarsest period.
 
-    row_count: int
+    With a `shortfall`, some or all of the day is missing.
+    """
+
+    row_count: int | None
     covered_until: dt.datetime | None
     resolution_seconds: int | None = None
+    shortfall: Shortfall | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,10 +79,15 @@ def status_rows(
     unreachable: Iterable[UnreachableAccount],
     coverage: Mapping[tuple[str, str, dt.date], Coverage],
 ) -> pa.Table:
-    """Rows of `ops.source_status`: one per scope and day, also for accounts that could not be reached."""
+    """Rows of `ops.source_status`: one per scope and day, also for accounts that could not be reached.
+
+    A day that `coverage` has is judged by what is stored of it, any other by the reading as a whole.
+    """
+    readings = list(readings)
     rows = [_scope_status(stamp, day, reading, coverage) for reading in readings for day in days]
+    read_accounts = {reading.scope.account_id for reading in readings}
     rows += [
-        _unreachable_status(stamp, day, account, region)
+        _unreachable_status(stamp, day, account, region, read_accounts)
         for account in unreachable
         for region in (account.regions or (None,))
         for day in days
@@ -90,10 +101,13 @@ def _scope_status(
     reading: ScopeReading[Any],
     coverage: Mapping[tuple[str, str, dt.date], Coverage],
 ) -> dict[str, Any]:
-    stored = coverage.get((reading.scope.account_id, reading.scope.region, day))
-    status = reading.status
-    if stored is not None and status in ("ok", "empty"):
-        status = "ok" if stored.row_count else "empty"
+    stored = coverage.get((*scope_key(reading.scope), day))
+    if stored is None:
+        status, error_text = reading.status, reading.error_text
+    elif stored.shortfall:
+        status, error_text = stored.shortfall.status, stored.shortfall.text
+    else:
+        status, error_text = "ok" if stored.row_count else "empty", None
     return {
         "account_id": reading.scope.account_id,
         "account_name": reading.scope.account_name,
@@ -101,7 +115,7 @@ def _scope_status(
         "source": stamp.source,
         "partition_date": day,
         "status": status,
-        "error_text": reading.error_text,
+        "error_text": error_text,
         "row_count": stored.row_count if stored is not None else None,
         "covered_until": stored.covered_until if stored is not None else None,
         "resolution_seconds": stored.resolution_seconds if stored is not None else None,
@@ -112,10 +126,12 @@ def _scope_status(
 
 
 def _unreachable_status(
-    stamp: ReadingStamp, day: dt.date, account: UnreachableAccount, region: str | None
+    stamp: ReadingStamp, day: dt.date, account: UnreachableAccount, region: str | None, read_accounts: Set[str]
 ) -> dict[str, Any]:
+    # An account that is named twice is read under its other name; a second row of its id would cover its days twice.
+    account_id = None if account.account_id in read_accounts else account.account_id
     return {
-        "account_id": account.account_id,
+        "account_id": account_id,
         "account_name": account.account_name,
         "region": region,
         "source": stamp.source,
@@ -134,22 +150,30 @@ def _unreachable_status(
 def scope_rows(resolved: ResolvedScopes, known: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows of `raw.scopes`: the scopes of the configuration, and those that it once had.
 
-    An account that could not be reached keeps the scopes that are known of it, as configured.
+    An account that could not be reached has the scopes that the configuration names, when its id is known, and keeps
+    those that are known of it.
     """
     rows: dict[ScopeKey, dict[str, Any]] = {
         (row["account_id"], row["region"]): {**row, "is_configured": False} for row in known
     }
-    unreachable = {account.account_name: account for account in resolved.unreachable}
-    for row in rows.values():
-        account = unreachable.get(row["account_name"])
-        if account is not None and (not account.regions or row["region"] in account.regions):
-            row["is_configured"] = True
+    for account in resolved.unreachable:
+        for row in rows.values():
+            if _is_of(row, account) and (not account.regions or row["region"] in account.regions):
+                row["is_configured"] = True
+        for region in account.regions if account.account_id else ():
+            scope = Scope(account.account_id or "", account.account_name, region, region_partitions()[region])
+            rows[scope_key(scope)] = _scope_row(scope)
     for scope in resolved.scopes:
-        rows[scope_key(scope)] = {
-            "account_id": scope.account_id,
-            "region": scope.region,
-            "account_name": scope.account_name,
-            "aws_partition": scope.aws_partition,
-            "is_configured": True,
-        }
+        rows[scope_key(scope)] = _scope_row(scope)
     return [rows[key] for key in sorted(rows)]
+
+
+def _is_of(row: Mapping[str, Any], account: UnreachableAccount) -> bool:
+    """Whether a known scope is the account's; its name says so only while its id is not known."""
+    if account.account_id:
+        return row["account_id"] == account.account_id
+    return row["account_name"] == account.account_name
+
+
+def _scope_row(scope: Scope) -> dict[str, Any]:
+    return {**dataclasses.asdict(scope), "is_configured": True}

@@ -50,14 +50,15 @@ class StoredRead:
 class MetricReading:
     """What one scope's reading gave, oldest range first.
 
-    With a shortfall, the ranges that are here are whole and later ones are missing. `forgotten_days` are older than
-    CloudWatch keeps.
+    With a shortfall, the ranges that are here are whole and those of `unread_days` are missing, in whole or in part.
+    `forgotten_days` are older than CloudWatch keeps.
     """
 
     reads: tuple[StoredRead, ...]
     discovered: DiscoveredSeries
     forgotten_days: tuple[date, ...]
     shortfall: Shortfall | None = None
+    unread_days: tuple[date, ...] = ()
 
     def __len__(self) -> int:
         return sum(stored.row_count for stored in self.reads)
@@ -79,6 +80,7 @@ def read_metrics(
     plan = plan_reads(request.days, request.now, known, request.ledger, namespace.query_set)
     stored: list[StoredRead] = []
     shortfall = None
+    unread_days: set[date] = set()
     prefix = f"{namespace.name.replace('/', '-')}-{scope.account_id}-{scope.region}"
     for number, read in enumerate(plan.reads):
         file = folder / f"{prefix}-{number}.parquet"
@@ -89,5 +91,6 @@ def read_metrics(
             if not stored:
                 raise
             shortfall = shortfall_of(error)
+            unread_days = {state.usage_date for missed in plan.reads[number:] for state in missed.states}
             break
-    return MetricReading(tuple(stored), discovered, plan.forgotten_days, shortfall)
+    return MetricReading(tuple(stored), discovered, plan.forgotten_days, shortfall, tuple(sorted(unread_days)))

@@ -228,7 +228,7 @@ def test_a_reading_leaves_files_and_ledger_rows_and_the_next_asks_nothing(tmp_pa
     assert [name for name, _ in calls[2:]] == ["ListMetrics"]
 
 
-def test_ranges_that_came_before_an_error_are_kept(tmp_path: Path) -> None:
+def test_ranges_that_came_before_an_error_are_kept_and_the_days_of_the_others_are_named(tmp_path: Path) -> None:
     metrics = CannedMetrics(ones)
 
     def until_november(asked: dict[str, Any]) -> dict[str, Any]:
@@ -240,6 +240,7 @@ def test_ranges_that_came_before_an_error_are_kept(tmp_path: Path) -> None:
     client, _ = canned_client("cloudwatch", {"ListMetrics": listing_of("a"), "GetMetricData": until_november})
     reading = read_metrics(client, SCOPE, TWO, MetricRequest(days, NOW), tmp_path)
     assert [stored.read.start.isoformat() for stored in reading.reads] == ["2026-10-31T00:00:00"]
+    assert reading.unread_days == (days[1],)
     assert reading.shortfall is not None
     assert (reading.shortfall.status, reading.shortfall.text) == (
         "throttled",
