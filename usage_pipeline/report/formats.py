@@ -76,6 +76,9 @@ class Bar:
 HIGHEST_BAR = 1.25
 """Utilisation at the top of the small chart; what is above is cut."""
 
+LOWEST_BAR = 0.04
+"""Any use can be seen: one pixel of the small chart."""
+
 
 def bars(pool: Pool, first_day: date, last_day: date, warning: float) -> Sequence[Bar]:
     """The highest utilisation of any of the pool's quotas, by UTC day; days without use or limit have no bar."""

@@ -148,9 +148,9 @@ def _pool(row: Row, parts: _PoolParts, warning_utilization: float) -> Pool:
 
 
 def _quota(kind: QuotaKind, pool: Row, parts: _PoolParts) -> Quota | None:
-    """One quota of the pool; None for tokens per day and concurrency where nobody looked for one."""
+    """One quota of the pool; None for tokens per day and concurrency that nobody looked for or AWS does not list."""
     status = pool[f"{kind}_mapping_status"]
-    if status is None and kind not in ("tpm", "rpm"):
+    if (kind in ("tpd", "concurrency") and status is None) or (kind == "concurrency" and status == "no_quota"):
         return None
     code = pool[f"{kind}_quota_code"]
     peaks = parts.peaks.get(pool["pool_id"], {}).get(kind, {})

@@ -158,6 +158,11 @@ def _labels() -> dict[str, Any]:
     return json.loads(_text("labels.json"))
 
 
+def _or_missing(text: str) -> str | Markup:
+    """What is unknown looks so."""
+    return _MISSING.format(text) if text == _labels()["unknown"] else text
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -167,7 +172,7 @@ def _environment() -> Environment:
         "percent": partial(formats.percent, unknown=unknown),
         "moment": partial(formats.moment, unknown=unknown),
         "counted": formats.counted,
-        "or_missing": lambda text: _MISSING.format(text) if text == unknown else text,
+        "or_missing": _or_missing,
         "bars": formats.bars,
         "level": formats.level,
         "compact_json": partial(json.dumps, ensure_ascii=False),

@@ -18,6 +18,8 @@
 
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
+  const counted = (text, n) => fill(text[n === 1 ? "one" : "many"], { n: number(n) });
+
   // 1,234,567 · 12.35 · 0.125, as formats.py writes numbers.
   function number(value) {
     const size = Math.abs(value);
@@ -69,17 +71,27 @@
       this.profile = ALL;
       this.profiles = new Map(this.facts.profiles.map((profile) => [profile.profile_id, profile]));
       this.order = this.profilesByUse();
-      this.body = document.getElementById(anchor).querySelector(".follows-window");
+      this.details = document.getElementById(anchor);
+      this.figures = [];
+      this.details.addEventListener("toggle", () => this.show());
+      this.show();
+    }
+
+    // What is closed is made when it is opened.
+    show() {
+      if (!this.details.open || this.figures.length) return;
       this.contributions = element("div");
       this.statistics = element("div");
       this.charts = element("div", { class: "charts" });
-      this.body.append(
+      this.details.querySelector(".follows-window").append(
         heading(words.sections.charts), this.charts,
         heading(words.sections.contributions), this.contributions,
         this.statisticsHeading(), this.statistics,
         this.dayTables(),
       );
       this.figures = CHARTS.map((chart) => new Figure(this, chart));
+      for (const figure of this.figures) observer.observe(figure.figure);
+      this.showTables();
     }
 
     // Most used first in the longest window, so that colours do not change with the window.
@@ -125,6 +137,7 @@
     }
 
     showTables() {
+      if (!this.figures.length) return;
       this.showContributions();
       this.showStatistics();
     }
@@ -210,7 +223,7 @@
     }
   }
 
-  const heading = (text) => element("h3", {}, text);
+  const heading = (text) => element("h4", {}, text);
 
   // ---- Tables --------------------------------------------------------------------------------------------------
 
@@ -230,8 +243,8 @@
 
   function metricHead(row) {
     const { label, unit, note } = words.metrics[row.metric];
-    const remarks = [note, row.unknown_periods ? fill(words.statistics_text.unknown_periods, { n: number(row.unknown_periods) }) : null,
-      row.partial_days ? fill(words.statistics_text.partial_days, { n: number(row.partial_days) }) : null];
+    const remarks = [note, row.unknown_periods ? counted(words.statistics_text.unknown_periods, row.unknown_periods) : null,
+      row.partial_days ? counted(words.statistics_text.partial_days, row.partial_days) : null];
     return element("th", { scope: "row" }, label, " ",
       element("span", { class: "unit" }, [unit, ...remarks.filter(Boolean)].join(" · ")));
   }
@@ -336,7 +349,7 @@
       if (!steps.length) return hidden;
       lines.push({
         name: "quota", label: words.series.quota, type: "line", step: "end", data: steps, symbol: "none",
-        lineStyle: { color: color("chart-quota"), type: "dashed", width: 1.5 }, itemStyle: { color: color("chart-quota") },
+        lineStyle: { color: color("chart-quota"), type: "dashed", width: 1.5 }, itemStyle: lineKey(color("chart-quota")),
         z: 4,
       });
       const lowest = Math.min(...steps.map((step) => step[1]).filter((value) => value !== null));
@@ -345,15 +358,16 @@
     }
 
     explain(plot, level, hidden) {
-      const { note, unit } = words.charts[this.chart.name];
+      const { note, each_minute: eachMinute, unit } = words.charts[this.chart.name];
       const remarks = [];
-      if (level) remarks.push(fill(note, { step: words.steps[level.step_seconds] ?? `${level.step_seconds} s` }));
+      if (level?.step_seconds === 60 && eachMinute) remarks.push(eachMinute);
+      else if (level) remarks.push(fill(note, { step: words.steps[level.step_seconds] ?? `${level.step_seconds} s` }));
       const kind = this.chart.quota;
       if (kind && this.pool.facts.limits[kind] === null) remarks.push(words.chart_text.quota_unknown);
       if (hidden.includes("quota")) {
         remarks.push(fill(words.chart_text.quota_above, { limit: number(this.pool.facts.limits[kind]), unit }));
       }
-      if (kind && level?.coarse_until && Date.parse(level.coarse_until) > plot.start) {
+      if (this.chart.lines === rateLines && level?.coarse_until && Date.parse(level.coarse_until) > plot.start) {
         remarks.push(fill(words.chart_text.coarse, { time: minute(level.coarse_until) }));
       }
       this.caption.textContent = remarks.join(" ");
@@ -427,14 +441,20 @@
     }
   }
 
+  // A line's key in the legend is the line alone, without a dot.
+  const lineKey = (shade) => ({ color: shade, opacity: 0 });
+
   function line(plot, profileId, data) {
     const look = plot.pool.look(profileId);
     return {
       name: profileId, label: plot.pool.name(profileId), type: "line", data, symbol: "none",
-      lineStyle: { color: look.color, type: look.dash, width: look.width }, itemStyle: { color: look.color },
-      z: profileId === ALL ? 3 : 2,
+      lineStyle: { color: look.color, type: look.dash, width: look.width }, itemStyle: lineKey(look.color),
+      z: profileId === ALL ? 2 : 3,
     };
   }
+
+  // The pool's total is a ground on which its profiles stand.
+  const total = (series) => ({ ...series, areaStyle: { color: color("chart-all"), opacity: 0.1 } });
 
   function profileLines(plot, name) {
     const ids = plot.pool.order.filter((id) => plot.level.profiles[id]?.[name]);
@@ -442,19 +462,18 @@
   }
 
   function rateLines(plot, name) {
-    const lines = [line(plot, ALL, plot.points(plot.level.pool[name])), ...profileLines(plot, name)];
+    const lines = [total(line(plot, ALL, plot.points(plot.level.pool[name]))), ...profileLines(plot, name)];
     if (name === "tpm" && plot.level.pool.reserved) {
       lines.push({
         ...line(plot, ALL, plot.points(plot.level.pool.reserved)), name: "reserved", label: words.series.reserved,
-        isExtra: true, lineStyle: { color: color("ink-2"), type: [2, 2], width: 1 }, itemStyle: { color: color("ink-2") },
+        isExtra: true, lineStyle: { color: color("ink-2"), type: [2, 2], width: 1 }, itemStyle: lineKey(color("ink-2")),
       });
     }
     return [...lines, ...marks(plot, name, words.series.over), ...(name === "tpm" ? throttledMarks(plot) : [])];
   }
 
   function dayLines(plot) {
-    const total = line(plot, ALL, plot.runningTotal(plot.level.pool.tpd));
-    return [{ ...total, areaStyle: { color: color("chart-1"), opacity: 0.12 } }, ...marks(plot, "tpd", words.series.passed)];
+    return [total(line(plot, ALL, plot.runningTotal(plot.level.pool.tpd))), ...marks(plot, "tpd", words.series.passed)];
   }
 
   function marks(plot, name, label) {
@@ -472,23 +491,23 @@
     if (!data.length) return [];
     return [{
       name: "throttled", label: words.series.throttled, type: "scatter", data, symbol: "rect", symbolSize: [2, 10],
-      symbolOffset: [0, -5], itemStyle: { color: color("chart-throttle") }, z: 5, isTick: true,
+      symbolOffset: [0, -5], itemStyle: { color: color("chart-throttle") }, z: 5,
     }];
   }
 
   // Counts add up, so profiles and kinds of failure are stacked.
   function failedBars(plot) {
-    const bar = (name, label, fillColor, values, decal) => ({
+    const bar = (name, label, fillColor, values) => ({
       name, label, type: "bar", stack: "failed", data: plot.points(values), barMinWidth: 2, barCategoryGap: "0%",
-      itemStyle: { color: fillColor, decal }, large: false,
+      itemStyle: { color: fillColor },
     });
     const ids = plot.pool.order.filter((id) => plot.level.profiles[id]?.throttles);
     const bars = ids.length
-      ? ids.map((id) => bar(id, `${words.series.throttles}: ${plot.pool.name(id)}`, plot.pool.look(id).color, plot.level.profiles[id].throttles))
+      ? ids.map((id) => bar(id, plot.pool.name(id), plot.pool.look(id).color, plot.level.profiles[id].throttles))
       : plot.level.pool.throttles
         ? [bar("throttles", words.series.throttles, color("chart-throttle"), plot.level.pool.throttles)]
         : [];
-    for (const [name, shade] of [["client_errors", "chart-2"], ["server_errors", "chart-quota"]]) {
+    for (const [name, shade] of [["client_errors", "ink-2"], ["server_errors", "chart-quota"]]) {
       if (plot.level.pool[name]) bars.push(bar(name, words.series[name], color(shade), plot.level.pool[name]));
     }
     return bars.length ? bars : [bar("throttles", words.series.throttles, color("chart-throttle"), null)];
@@ -505,7 +524,7 @@
       }));
   }
 
-  const TIME_LABELS = { year: "{yyyy}", month: "{yyyy}-{MM}", day: "{MM}-{dd}", hour: "{HH}:{mm}", minute: "{HH}:{mm}" };
+  const TIME_LABELS = { year: "{yyyy}", month: "{MM}-{dd}", day: "{MM}-{dd}", hour: "{HH}:{mm}", minute: "{HH}:{mm}" };
 
   function options(figure, plot, lines, hidden) {
     const ink = color("ink-2");
@@ -522,10 +541,10 @@
     return {
       animation: false,
       textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
-      aria: { enabled: false },
-      grid: { left: 8, right: 14, top: 22, bottom: 30, containLabel: true },
+      grid: { left: 8, right: 14, top: 26, bottom: 34, containLabel: true },
       legend: {
-        type: "scroll", bottom: 0, left: 0, itemWidth: 22, itemHeight: 8, icon: undefined,
+        type: "scroll", bottom: 2, left: 0, itemWidth: 22, itemHeight: 8,
+        inactiveColor: color("line-strong"), inactiveBorderColor: color("line-strong"),
         textStyle: { color: ink, fontSize: 11 }, pageTextStyle: { color: ink }, pageIconColor: ink,
         formatter: (name) => cut(labels.get(name) ?? name, 32),
         selected: Object.fromEntries(hidden.map((name) => [name, false])), data: lines.map((series) => series.name),
@@ -545,11 +564,11 @@
         formatter: (items) => tooltip(items, labels, unit),
       },
       toolbox: {
-        right: 0, top: 0, itemSize: 11, iconStyle: { borderColor: ink },
+        right: 0, top: -6, itemSize: 11, iconStyle: { borderColor: ink },
         feature: { dataZoom: { yAxisIndex: "none", title: { zoom: words.chart_text.zoom, back: words.chart_text.zoom_back } },
           restore: { title: words.chart_text.whole } },
       },
-      series: lines.map(({ label, isExtra, isTick, ...series }) => ({ ...series, emphasis: { disabled: true }, sampling: undefined })),
+      series: lines.map(({ label, isExtra, ...series }) => ({ ...series, emphasis: { disabled: true } })),
     };
   }
 
@@ -606,6 +625,15 @@
     });
   }
 
+  // A link to what is closed opens it.
+  function openLinked() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const details = target?.closest("details");
+    if (!details) return;
+    details.open = true;
+    target.scrollIntoView();
+  }
+
   // Light colours on paper. What is drawn is drawn again at once, because the browser does not wait.
   async function printing(isPrinting) {
     document.documentElement.classList.toggle("printing", isPrinting);
@@ -625,11 +653,13 @@
     choose("window-switch", "window");
     choose("basis-switch", "basis");
     showWindow();
-    for (const pool of pools) for (const figure of pool.figures) observer.observe(figure.figure);
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showWindow);
     window.addEventListener("beforeprint", () => printing(true));
     window.addEventListener("afterprint", () => printing(false));
     document.getElementById("print").addEventListener("click", printAll);
+    document.getElementById("open-all").addEventListener("click", () => pools.forEach((pool) => (pool.details.open = true)));
+    window.addEventListener("hashchange", openLinked);
+    openLinked();
     document.documentElement.dataset.ready = "true";
   });
 })();
