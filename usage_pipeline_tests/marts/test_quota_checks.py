@@ -55,7 +55,12 @@ def test_sums_over_profiles_come_before_percentiles(store: Store) -> None:
     store.covered(DAY)
     store.build()
 
-    assert statistic(store, "tpm", "1day", "active", "p50, p90, average, data_points") == (300_000, 300_000, 300_000, 30)
+    assert statistic(store, "tpm", "1day", "active", "p50, p90, average, data_points") == (
+        300_000,
+        300_000,
+        300_000,
+        30,
+    )
     assert statistic(store, "tpm", "1day", "active", "p50, data_points", "searchsearch") == (100_000, 30)
 
 
@@ -291,7 +296,9 @@ def test_a_shown_limit_is_the_applied_value_then_the_default_then_unknown(store:
     store.covered(DAY)
     store.build()
 
-    columns = "tpm_limit, tpm_limit_source, rpm_limit, rpm_limit_source, tpd_limit, tpd_limit_source, tpd_mapping_status"
+    columns = (
+        "tpm_limit, tpm_limit_source, rpm_limit, rpm_limit_source, tpd_limit, tpd_limit_source, tpd_mapping_status"
+    )
     pool = store.row(f"select {columns} from marts.quota_pools where pool_id = ?", GEO_POOL)
     assert pool == (5_000_000, "applied", 1_000, "default", None, None, "unmapped")
     assert store.one("select tpd_utilization from marts.quota_usage_minutely") is None
