@@ -182,8 +182,8 @@ def column_lineage(model: SqlModel, types: Mapping[str, Mapping[str, str]]) -> d
     for table_name in model.dependencies:
         db, name = table_name.split(".")
         schema.setdefault(db, {})[name] = dict(types[table_name])
-    # All columns at once: sqlglot reads and resolves the statement once, and not once for each column.
-    nodes = lineage(None, model.sql, schema=schema, dialect="duckdb")
+    # All columns at once, so that sqlglot resolves the statement once; untrimmed, because it would copy every select.
+    nodes = lineage(None, model.sql, schema=schema, dialect="duckdb", trim_selects=False)
     return {column: tuple(sorted(set(_sources(nodes[column])))) for column in types[model.qualified_name]}
 
 
