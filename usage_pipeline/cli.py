@@ -131,26 +131,36 @@ def _days_to_run(
     return days
 
 
+class _ProgressBar:
+    """Shows a run as one line: the days, the step that runs, how many are done."""
+
+    def __init__(self, days: str) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._days = days
+        text = TextColumn("{task.description}", markup=False)
+        self.bar = Progress(SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err)
+        self._task = self.bar.add_task(days, total=None)
+
+    def begin(self, steps: int) -> None:
+        self.bar.update(self._task, total=steps)
+
+    def step(self, name: str, word: str) -> None:
+        if word == "started":
+            self.bar.update(self._task, description=f"{self._days}: {name.replace('__', '.')}")
+        else:
+            self.bar.update(self._task, description=self._days, advance=1)
+
+
 def _run_and_say(settings: Settings, first: dt.date, last: dt.date) -> int:
     """Run the days with a progress bar, then say what failed and where the output is. Returns the exit code."""
     import dagster as dg
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from usage_pipeline.definitions import build_definitions
     from usage_pipeline.runs import alone_in, prepare_instance_folder, put_away_killed_runs, run_days
-    from usage_pipeline.schedules import DAILY_JOB
 
     home = Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home)
     prepare_instance_folder(home)
     settings.data_folder.mkdir(parents=True, exist_ok=True)
-    days = f"{first}" if first == last else f"{first} to {last}"
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
 
     def waiting() -> None:
         err.print("Another run is writing this warehouse; waiting for it to end.", markup=False)
@@ -158,18 +168,9 @@ def _run_and_say(settings: Settings, first: dt.date, last: dt.date) -> int:
     with alone_in(settings.data_folder, waiting), dg.DagsterInstance.from_config(str(home)) as instance:
         for run_id in put_away_killed_runs(instance):
             err.print(f"Put away run {run_id}, which was ended before it was over.", markup=False)
-        with Progress(*columns, console=err) as progress:
-            steps = len(build_definitions(settings).resolve_job_def(DAILY_JOB).nodes)
-            task = progress.add_task(days, total=steps)
-
-            def step(name: str, word: str) -> None:
-                if word == "started":
-                    progress.update(task, description=f"{days}: {name.replace('__', '.')}")
-                else:
-                    progress.advance(task)
-
-            outcome = run_days(settings, instance, first, last, step)
-            progress.update(task, description=days)
+        progress = _ProgressBar(f"{first}" if first == last else f"{first} to {last}")
+        with progress.bar:
+            outcome = run_days(settings, instance, first, last, progress)
     return _say_outcome(settings, outcome)
 
 

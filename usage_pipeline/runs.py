@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import dagster as dg
 
@@ -43,8 +44,17 @@ _STEP_WORDS = {
     dg.DagsterEventType.STEP_SKIPPED: "skipped",
 }
 
-Progress = Callable[[str, str], None]
-"""Called with a step's name and `started`, `succeeded`, `failed` or `skipped`."""
+
+class Progress(Protocol):
+    """Hears how a run goes on."""
+
+    def begin(self, steps: int) -> None:
+        """The run has so many steps."""
+        ...
+
+    def step(self, name: str, word: str) -> None:
+        """A step is `started`, `succeeded`, `failed` or `skipped`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -112,8 +122,9 @@ def run_days(
     settings: Settings, instance: dg.DagsterInstance, first: dt.date, last: dt.date, progress: Progress
 ) -> RunOutcome:
     """Run the daily job for the UTC days `first` to `last` as one run."""
-    definitions = build_definitions(settings, loggers={"steps": _step_logger(progress)})
-    result = definitions.resolve_job_def(DAILY_JOB).execute_in_process(
+    job = build_definitions(settings, loggers={"steps": _step_logger(progress)}).resolve_job_def(DAILY_JOB)
+    progress.begin(len(job.nodes))
+    result = job.execute_in_process(
         instance=instance,
         run_config={"loggers": {"steps": {}}},
         tags={
@@ -150,7 +161,7 @@ def _step_logger(progress: Progress) -> dg.LoggerDefinition:
         def emit(self, record: logging.LogRecord) -> None:
             event = getattr(record, "dagster_event", None)
             if isinstance(event, dg.DagsterEvent) and event.step_key and (word := _STEP_WORDS.get(event.event_type)):
-                progress(event.step_key, word)
+                progress.step(event.step_key, word)
 
     def steps(_: dg.InitLoggerContext) -> logging.Logger:
         logger = logging.Logger("usage_pipeline.steps")

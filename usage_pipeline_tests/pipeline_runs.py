@@ -57,11 +57,22 @@ def pointed_at(sandbox: RunningSandbox) -> Iterator[None]:
         yield
 
 
+class Unheard:
+    """Progress that nobody watches."""
+
+    def begin(self, steps: int) -> None:
+        assert steps > 0
+
+    def step(self, name: str, word: str) -> None:
+        assert name
+        assert word
+
+
 def run(settings: Settings, sandbox: RunningSandbox, first: dt.date = FIRST_DAY, last: dt.date = TODAY) -> RunOutcome:
     """Run the days on an on-disk Dagster instance beside the warehouse."""
     home = prepare_instance_folder(settings.dagster_home)
     with pointed_at(sandbox), dg.DagsterInstance.from_config(str(home)) as instance:
-        return run_days(settings, instance, first, last, progress=lambda _step, _word: None)
+        return run_days(settings, instance, first, last, progress=Unheard())
 
 
 def contents(warehouse: Path) -> Mapping[str, tuple[int, int]]:
