@@ -62,9 +62,9 @@ def build(
         SqlModelError: a model's SQL fails, or a model that `only` leaves out has never been built.
     """
     builder = _Builder(con, models)
-    if only is None:
-        builder.drop_tables_without_a_model()
     chosen = [model for model in models if only is None or model.qualified_name in only]
+    if len(chosen) == len(models):
+        builder.drop_tables_without_a_model()
     return [builder.build(model) for model in chosen]
 
 
@@ -172,7 +172,10 @@ class _Builder:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _content(self, table_name: str) -> str:
-        """Row count and hashes of a small table's rows; their order does not matter."""
+        """What a small table holds: the newest change of a stored one by day, else count and hashes of the rows."""
+        stored = STORED_TABLES.get(table_name)
+        if stored is not None and stored.day_column is not None:
+            return str(max((n for table, _, n in self._changes if table == table_name), default=0))
         if table_name not in self._contents:
             row = self._con.execute(
                 f"select count(*), bit_xor(hash(rows)), sum(hash(rows)::hugeint) from {table_name} as rows"

@@ -400,12 +400,12 @@ def test_one_model_can_be_built_alone_once_what_it_reads_is_built() -> None:
     assert store.one("select max(input_tokens) from marts.usage_minutely") == 700
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(st.integers(0, 4), st.sampled_from([100, 250, 400]), st.booleans()),
         min_size=1,
-        max_size=8,
+        max_size=6,
     )
 )
 def test_days_loaded_in_any_order_give_what_one_build_gives(loads: list[tuple[int, int, bool]]) -> None:

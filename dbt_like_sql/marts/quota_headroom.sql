@@ -7,7 +7,8 @@
 -- utilization. tpd: `peak` is the day's total, `worst_minute` when it was reached, percentiles are NULL, and
 -- minutes_over_… are the minutes from when the running total passed the mark to the end of what was read.
 -- A throttled period counts all its minutes. `top_profiles` are the three profiles that used most at the worst minute,
--- or over the day for tpd, with their share of it. Limit and everything made from it are NULL when it is unknown.
+-- or over the day for tpd, with their share of it. Limit and everything made from it are NULL when it is unknown, and so is a
+-- peak of a day in which some period's consumption is unknown.
 with usage_rows as (
     select *
     from marts.quota_usage_minutely
@@ -94,7 +95,7 @@ minute_peaks as (
         usage_date,
         quota,
         any_value(limit_value) as limit_value,
-        max(value) as peak,
+        if(bool_or(value is null), null, max(value)) as peak,
         arg_min(ts, (-value, ts)) as worst_minute,
         coalesce(arg_min(throttles, (-value, ts)), 0) as worst_minute_throttles,
         (sum(resolution_seconds) filter (where value > 0.8 * limit_value) / 60)::bigint as minutes_over_80pct,
@@ -109,7 +110,7 @@ day_peaks as (
         usage_date,
         'tpd' as quota,
         any_value(usage_rows.tpd_limit) as limit_value,
-        max(day_tokens_running)::double as peak,
+        if(bool_or(day_tokens_running is null), null, max(day_tokens_running))::double as peak,
         min(ts) filter (where day_tokens_running = day_total) as worst_minute,
         coalesce(arg_min(throttles, ts) filter (where day_tokens_running = day_total), 0) as worst_minute_throttles,
         date_diff(

@@ -80,12 +80,12 @@ measured as (
         day_limits.tpd_limit,
         pool_rows.consumed_tokens * 60.0::double / pool_rows.resolution_seconds as tokens_per_minute,
         pool_rows.invocations * 60.0::double / pool_rows.resolution_seconds as requests_per_minute,
-        sum(pool_rows.consumed_tokens) over (
-            partition by pool_rows.pool_id, pool_rows.usage_date
-            order by pool_rows.ts
-        )::bigint as day_tokens_running,
+        sum(pool_rows.consumed_tokens) over so_far::bigint as known_day_tokens,
+        count(*) over so_far - count(pool_rows.consumed_tokens) over so_far as unknown_periods,
+        if(unknown_periods > 0, null, known_day_tokens) as day_tokens_running,
     from pool_rows
     left join day_limits using (pool_id, usage_date)
+    window so_far as (partition by pool_rows.pool_id, pool_rows.usage_date order by pool_rows.ts)
 )
 
 select

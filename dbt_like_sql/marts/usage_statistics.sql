@@ -7,7 +7,8 @@
 -- `data_points` is how many. `total` adds up all periods, also coarser ones. `average` over all is the total per
 -- covered minute at any resolution; over active minutes it is the mean of the one-minute periods.
 -- `window_minutes` = what the window asks for, `covered_minutes` = of these, read minute by minute, `coarse_minutes` =
--- read at 300 or 3600 seconds only; the rest is unknown. `unknown_periods` had traffic but no value of the metric.
+-- read at 300 or 3600 seconds only; the rest is unknown. `unknown_periods` had traffic but no value of the metric; the
+-- total leaves them out, and the average over all is then NULL.
 -- latency_ms and ttft_ms: per-minute averages, `average` weighted by calls, no total, active only.
 -- tpd: consumed tokens per UTC day, one data point per day of the window: its last day counts, the day in which it
 -- begins does not; `partial_days` of them were not read to their end. tpd_rolling_24h: of the pool, the 24 hours up to
@@ -176,7 +177,10 @@ subject_periods as (
 usage_rows as (
     select
         subjects.subject,
-        subject_periods.* exclude (pool_id, profile_id),
+        subject_periods.* exclude (pool_id, profile_id) replace (
+            -- AWS gives no estimate for a period in which nothing was consumed.
+            if(consumed_tokens = 0, coalesce(aws_estimated_tokens, 0), aws_estimated_tokens) as aws_estimated_tokens
+        ),
         subject_periods.resolution_seconds = 60 as is_minute,
         subject_periods.latency_ms_sum::double / nullif(subject_periods.latency_samples, 0) as latency_ms,
         subject_periods.ttft_ms_sum::double / nullif(subject_periods.ttft_samples, 0) as ttft_ms,
@@ -222,7 +226,7 @@ collected as (
                 'known': count(consumed_tokens) filter (where is_minute),
                 'points_total': sum(consumed_tokens) filter (where is_minute)::double,
                 'total': sum(consumed_tokens)::bigint,
-                'unknown': count(*) - count(consumed_tokens),
+                'unknown_periods': count(*) - count(consumed_tokens),
                 'weighted': null::double,
             },
             {
@@ -231,7 +235,7 @@ collected as (
                 'known': count(invocations) filter (where is_minute),
                 'points_total': sum(invocations) filter (where is_minute)::double,
                 'total': sum(invocations)::bigint,
-                'unknown': count(*) - count(invocations),
+                'unknown_periods': count(*) - count(invocations),
                 'weighted': null::double,
             },
             {
@@ -240,7 +244,7 @@ collected as (
                 'known': count(throttles) filter (where is_minute),
                 'points_total': sum(throttles) filter (where is_minute)::double,
                 'total': sum(throttles)::bigint,
-                'unknown': count(*) - count(throttles),
+                'unknown_periods': count(*) - count(throttles),
                 'weighted': null::double,
             },
             {
@@ -249,7 +253,7 @@ collected as (
                 'known': count(client_errors) filter (where is_minute),
                 'points_total': sum(client_errors) filter (where is_minute)::double,
                 'total': sum(client_errors)::bigint,
-                'unknown': count(*) - count(client_errors),
+                'unknown_periods': count(*) - count(client_errors),
                 'weighted': null::double,
             },
             {
@@ -258,7 +262,7 @@ collected as (
                 'known': count(server_errors) filter (where is_minute),
                 'points_total': sum(server_errors) filter (where is_minute)::double,
                 'total': sum(server_errors)::bigint,
-                'unknown': count(*) - count(server_errors),
+                'unknown_periods': count(*) - count(server_errors),
                 'weighted': null::double,
             },
             {
@@ -267,7 +271,7 @@ collected as (
                 'known': count(input_tokens) filter (where is_minute),
                 'points_total': sum(input_tokens) filter (where is_minute)::double,
                 'total': sum(input_tokens)::bigint,
-                'unknown': count(*) - count(input_tokens),
+                'unknown_periods': count(*) - count(input_tokens),
                 'weighted': null::double,
             },
             {
@@ -276,7 +280,7 @@ collected as (
                 'known': count(output_tokens) filter (where is_minute),
                 'points_total': sum(output_tokens) filter (where is_minute)::double,
                 'total': sum(output_tokens)::bigint,
-                'unknown': count(*) - count(output_tokens),
+                'unknown_periods': count(*) - count(output_tokens),
                 'weighted': null::double,
             },
             {
@@ -285,7 +289,7 @@ collected as (
                 'known': count(cache_read_tokens) filter (where is_minute),
                 'points_total': sum(cache_read_tokens) filter (where is_minute)::double,
                 'total': sum(cache_read_tokens)::bigint,
-                'unknown': count(*) - count(cache_read_tokens),
+                'unknown_periods': count(*) - count(cache_read_tokens),
                 'weighted': null::double,
             },
             {
@@ -294,7 +298,7 @@ collected as (
                 'known': count(cache_write_tokens) filter (where is_minute),
                 'points_total': sum(cache_write_tokens) filter (where is_minute)::double,
                 'total': sum(cache_write_tokens)::bigint,
-                'unknown': count(*) - count(cache_write_tokens),
+                'unknown_periods': count(*) - count(cache_write_tokens),
                 'weighted': null::double,
             },
             {
@@ -303,7 +307,7 @@ collected as (
                 'known': count(aws_estimated_tokens) filter (where is_minute),
                 'points_total': sum(aws_estimated_tokens) filter (where is_minute)::double,
                 'total': sum(aws_estimated_tokens)::bigint,
-                'unknown': count(*) - count(aws_estimated_tokens),
+                'unknown_periods': count(*) - count(aws_estimated_tokens),
                 'weighted': null::double,
             },
             {
@@ -312,7 +316,7 @@ collected as (
                 'known': count(reserved_tokens) filter (where is_minute),
                 'points_total': sum(reserved_tokens) filter (where is_minute)::double,
                 'total': sum(reserved_tokens)::bigint,
-                'unknown': count(*) - count(reserved_tokens),
+                'unknown_periods': count(*) - count(reserved_tokens),
                 'weighted': null::double,
             },
             {
@@ -321,7 +325,7 @@ collected as (
                 'known': count(latency_ms) filter (where is_minute),
                 'points_total': null,
                 'total': null,
-                'unknown': 0,
+                'unknown_periods': 0,
                 'weighted': sum(latency_ms_sum)::double / nullif(sum(latency_samples), 0),
             },
             {
@@ -330,7 +334,7 @@ collected as (
                 'known': count(ttft_ms) filter (where is_minute),
                 'points_total': null,
                 'total': null,
-                'unknown': 0,
+                'unknown_periods': 0,
                 'weighted': sum(ttft_ms_sum)::double / nullif(sum(ttft_samples), 0),
             },
         ] as measures,
@@ -351,7 +355,7 @@ no_use as (
             'known': 0,
             'points_total': null::double,
             'total': null::bigint,
-            'unknown': 0,
+            'unknown_periods': 0,
             'weighted': null::double,
         }) as measures,
     from (
@@ -388,7 +392,7 @@ subject_days as (
     select
         subject,
         usage_date,
-        sum(consumed_tokens)::double as tokens,
+        if(bool_or(consumed_tokens is null), null, sum(consumed_tokens))::double as tokens,
     from usage_rows
     group by subject, usage_date
 ),
@@ -404,7 +408,7 @@ collected_days as (
             'known': count(subject_days.tokens),
             'points_total': sum(subject_days.tokens),
             'total': sum(subject_days.tokens)::bigint,
-            'unknown': count(subject_days.subject) - count(subject_days.tokens),
+            'unknown_periods': count(subject_days.subject) - count(subject_days.tokens),
             'weighted': null::double,
         } as measure,
     from grid
@@ -428,9 +432,11 @@ running_totals as (
     select
         pool_id,
         ts,
-        sum(consumed_tokens) over (partition by pool_id order by ts) as running,
+        sum(consumed_tokens) over so_far as running,
+        count(*) over so_far - count(consumed_tokens) over so_far as unknown,
     from marts.quota_usage_minutely
     where usage_date >= (select first_day - 1 from first_days)
+    window so_far as (partition by pool_id order by ts)
 ),
 
 -- A running total, minus what it was 24 hours earlier.
@@ -438,7 +444,11 @@ rolling_days as (
     select
         later.pool_id,
         later.ts,
-        (later.running - coalesce(earlier.running, 0))::double as tokens,
+        if(
+            later.unknown > coalesce(earlier.unknown, 0),
+            null,
+            later.running - coalesce(earlier.running, 0)
+        )::double as tokens,
     from running_totals as later
     asof left join running_totals as earlier
         on later.pool_id = earlier.pool_id and later.ts - interval 1 day >= earlier.ts
@@ -454,7 +464,7 @@ collected_rolling_days as (
             'known': count(rolling_days.tokens),
             'points_total': sum(rolling_days.tokens),
             'total': null::bigint,
-            'unknown': 0,
+            'unknown_periods': count(*) - count(rolling_days.tokens),
             'weighted': null::double,
         } as measure,
     from grid
@@ -537,12 +547,17 @@ select
     percentiles[5] as p999,
     max,
     case
-        when basis = 'all' then coalesce(total, 0) / nullif(average_over, 0)::double
+        when basis = 'all'
+            then if(unknown_periods > 0, null, coalesce(total, 0) / nullif(average_over, 0)::double)
         else coalesce(weighted, points_total / nullif(data_points, 0)::double)
     end as average,
-    if(list_has_any(metrics, ['latency_ms', 'ttft_ms', 'tpd_rolling_24h']), null, coalesce(total, 0)) as total,
+    case
+        when list_has_any(metrics, ['latency_ms', 'ttft_ms', 'tpd_rolling_24h']) then null
+        when unknown_periods > 0 then nullif(total, 0)
+        else coalesce(total, 0)
+    end as total,
     data_points,
-    unknown as unknown_periods,
+    unknown_periods,
     covered_minutes,
     coarse_minutes,
     window_minutes,
