@@ -1,8 +1,8 @@
 """The rules as Dagster asset checks: one check per rule, all evaluated in one step.
 
-Here: the checks that do not block. The blocking ones belong to `ops.check_results` (`assets/published.py`), which stands
-between the tables and what is published. Nothing is caught: a rule that cannot run fails the run, because a broken
-check is not a passed check.
+Here: the checks that do not block. The blocking ones belong to `ops.check_results` (`assets/published.py`), which
+stands between the tables and what is published. Nothing is caught: a rule that cannot run fails the run, because a
+broken check is not a passed check.
 """
 
 from collections.abc import Iterator

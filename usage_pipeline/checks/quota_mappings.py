@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from usage_pipeline.checks.rules import Rule
+from usage_pipeline.checks.rules import CONFIGURED_SCOPES, Rule
 from usage_pipeline.quotas.mapping_checks import disagreements, shared_codes
 from usage_pipeline.quotas.model_names import FoundationModel
 from usage_pipeline.raw_tables import QUOTA_MAPPINGS
@@ -54,7 +54,7 @@ EVERY_POOL_WITH_TRAFFIC_HAS_A_LIMIT = Rule(
         "Every pool that was used in the last 30 days has a tokens-per-minute or requests-per-minute limit. Without "
         "one its headroom is unknown. The mapping's reason says what the catalogue offers."
     ),
-    contradictions="""
+    contradictions=f"""
         with used_pools as (
             select distinct pool_id
             from marts.quota_usage_minutely
@@ -64,11 +64,12 @@ EVERY_POOL_WITH_TRAFFIC_HAS_A_LIMIT = Rule(
         select
             quota_pools.pool_id,
             quota_pools.mapping_status,
-            string_agg(distinct quota_mappings.reason, ' ') as reason,
+            string_agg(distinct quota_mappings.reason, ' ' order by quota_mappings.reason) as reason,
             -- AWS lists no per-minute quota for imported and provisioned models: nothing to repair.
             if(quota_pools.endpoint_type in ('imported', 'provisioned'), 'WARN', 'ERROR') as severity,
         from marts.quota_pools
         semi join used_pools using (pool_id)
+        semi join {CONFIGURED_SCOPES} using (account_id, region)
         left join raw.quota_mappings
             on
                 quota_mappings.account_id = quota_pools.account_id
@@ -86,19 +87,34 @@ EVERY_MODEL_ID_RESOLVES_TO_ONE_POOL = Rule(
     name="every_model_id_resolves_to_one_pool",
     table="marts.usage_minutely",
     description=(
-        "Every ModelId with use belongs to exactly one pool. One that does not is listed with its candidates; its "
-        "use is in the account's totals but in no pool's headroom."
+        "Every ModelId that was used in the last 30 days belongs to exactly one pool. The reason says why one does "
+        "not, and its candidates which pools it may belong to; its use is in no pool's headroom."
     ),
-    contradictions="""
+    contradictions=f"""
+        with without_pool as (
+            select
+                account_id,
+                region,
+                profile_id,
+                sum(invocations)::bigint as invocations,
+                sum(throttles)::bigint as throttles,
+            from marts.usage_minutely
+            where pool_id is null and usage_date > (select max(usage_date) from marts.usage_minutely) - 30
+            group by account_id, region, profile_id
+        )
+
         select
             account_id,
             region,
             profile_id,
-            sum(invocations)::bigint as invocations,
-            sum(throttles)::bigint as throttles,
-        from marts.usage_minutely
-        where pool_id is null and usage_date > (select max(usage_date) from marts.usage_minutely) - 30
-        group by account_id, region, profile_id
+            unresolved.profile_name,
+            unresolved.reason,
+            array_to_string(unresolved.candidates, ', ') as candidates,
+            without_pool.invocations,
+            without_pool.throttles,
+        from without_pool
+        semi join {CONFIGURED_SCOPES} using (account_id, region)
+        left join marts.unresolved_profiles as unresolved using (account_id, region, profile_id)
         order by account_id, region, profile_id
     """,
 )

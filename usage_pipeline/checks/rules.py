@@ -4,6 +4,7 @@ Here: the `Rule` type and its evaluation on a DuckDB connection. Not here: the r
 this package) and their Dagster form (`asset_checks.py`).
 """
 
+import datetime as dt
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ Severity = Literal["ERROR", "WARN"]
 
 MOST_EXAMPLES = 20
 """Offending rows that a result carries; an alert is read on a phone."""
+
+CONFIGURED_SCOPES = "(select account_id, region from raw.scopes where is_configured)"
+"""SQL of the accounts and Regions that are still read; what is wrong in others cannot be mended by reading."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,12 @@ class RuleResult:
 
     @property
     def examples_json(self) -> str:
-        """The examples as a JSON list; times in ISO 8601."""
-        return json.dumps(self.examples, default=str, ensure_ascii=False)
+        """The examples as a JSON list; days and times in ISO 8601."""
+        return json.dumps(self.examples, default=_as_json, ensure_ascii=False)
+
+
+def _as_json(value: object) -> str:
+    return value.isoformat() if isinstance(value, dt.date) else str(value)
 
 
 def evaluate(con: duckdb.DuckDBPyConnection, rule: Rule) -> RuleResult:
@@ -68,16 +76,15 @@ def evaluate(con: duckdb.DuckDBPyConnection, rule: Rule) -> RuleResult:
         if isinstance(rule.contradictions, str)
         else _from_rows(rule.contradictions(con))
     )
-    severity: Severity = rule.severity
-    if severities:
-        severity = "ERROR" if "ERROR" in severities else "WARN"
+    named = {severity or rule.severity for severity in severities} or {rule.severity}
+    severity: Severity = "ERROR" if "ERROR" in named else "WARN"
     return RuleResult(rule, failing_rows == 0, severity, failing_rows, examples)
 
 
 def _from_query(
     con: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any]
-) -> tuple[int, list[dict[str, Any]], set[str]]:
-    """How many rows contradict, the first of them, and the severities that they name."""
+) -> tuple[int, list[dict[str, Any]], set[str | None]]:
+    """How many rows contradict, the first of them, and the severities that they name; None where a row names none."""
     query = query.strip().rstrip(";")
     counted = con.execute(f"select count(*) from ({query})", dict(parameters)).fetchone()
     failing_rows = int(counted[0]) if counted else 0
@@ -86,13 +93,13 @@ def _from_query(
     cursor = con.execute(f"select * from ({query}) limit {MOST_EXAMPLES}", dict(parameters))
     columns = [column[0] for column in cursor.description or []]
     examples = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
-    severities: set[str] = set()
+    severities: set[str | None] = set()
     if "severity" in columns:
         rows = con.execute(f"select distinct severity from ({query})", dict(parameters)).fetchall()
         severities = {row[0] for row in rows}
     return failing_rows, examples, severities
 
 
-def _from_rows(rows: list[dict[str, Any]]) -> tuple[int, list[dict[str, Any]], set[str]]:
+def _from_rows(rows: list[dict[str, Any]]) -> tuple[int, list[dict[str, Any]], set[str | None]]:
     """The same for rows that a function found."""
-    return len(rows), rows[:MOST_EXAMPLES], {row["severity"] for row in rows if "severity" in row}
+    return len(rows), rows[:MOST_EXAMPLES], {row.get("severity") for row in rows}

@@ -26,9 +26,67 @@ READ_SOURCES = (
 )
 """The raw tables that are filled from AWS, scope by scope."""
 
-# A day counts for the report while it is in its longest window, 30 days; a scope taken out of the configuration
-# no longer counts.
+METRIC_SOURCES = (CLOUDWATCH_METRICS, MAX_TOKENS_METRIC)
+"""Those that hold usage by day; the others are snapshots of what an account has."""
+
+# The newest reading names every scope of the configuration. An earlier failure still counts where it left a day without
+# numbers: of metrics, while the day is among the newest 30 and no other reading brought it to its end. Catalogues tell
+# the present only, so their newest reading is all that matters. A row without a Region stands for all of its account.
 _UNANSWERED = """
+    with readings as (
+        select
+            *,
+            finished_at = max(finished_at) over () as is_newest,
+            partition_date > max(partition_date) over () - 30 as is_shown,
+        from ops.source_status
+        where source = $source
+    ),
+
+    failed as (
+        from readings
+        where status not in ('ok', 'empty')
+    ),
+
+    failed_before as (
+        select
+            scopes.account_name,
+            scopes.account_id,
+            scopes.region,
+            failed.partition_date,
+            failed.status,
+            failed.error_text,
+        from failed
+        inner join raw.scopes as scopes
+            on
+                (failed.account_id = scopes.account_id or failed.account_name = scopes.account_name)
+                and (failed.region = scopes.region or failed.region is null)
+        where $has_days and scopes.is_configured and failed.is_shown and not failed.is_newest
+    ),
+
+    read_whole as (
+        select
+            account_id,
+            region,
+            partition_date,
+        from readings
+        where covered_until >= partition_date + 1
+    ),
+
+    unanswered as (
+        select
+            account_name,
+            account_id,
+            region,
+            partition_date,
+            status,
+            error_text,
+        from failed
+        where is_newest
+        union
+        from failed_before
+        anti join read_whole using (account_id, region, partition_date)
+    )
+
     select
         account_name,
         account_id,
@@ -37,16 +95,8 @@ _UNANSWERED = """
         max_by(error_text, partition_date) as error_text,
         min(partition_date) as first_day,
         max(partition_date) as last_day,
-        count(*) as days,
-    from ops.source_status
-    where
-        source = $source
-        and status not in ('ok', 'empty')
-        and partition_date > (select max(partition_date) from ops.source_status) - 30
-        and (
-            account_id is null
-            or (account_id, region) in (select (account_id, region) from raw.scopes where is_configured)
-        )
+        count(distinct partition_date) as days,
+    from unanswered
     group by account_name, account_id, region
     order by account_name, region
 """
@@ -61,7 +111,7 @@ def _every_scope_answered(table: StoredTable) -> Rule:
             "missing, not zero. The error names what to allow or repair; then run the named days again."
         ),
         contradictions=_UNANSWERED,
-        parameters={"source": table.name},
+        parameters={"source": table.name, "has_days": table in METRIC_SOURCES},
     )
 
 
@@ -104,36 +154,53 @@ NO_DAY_WAS_LEFT_OUT = Rule(
     table=CLOUDWATCH_METRICS.qualified_name,
     severity="WARN",
     description=(
-        "Between the first and the newest day of each scope, every UTC day was read. Run a missing day with "
-        "`usage-pipeline run --date`; CloudWatch keeps one-minute data for 15 days and hourly data for 455."
+        "Within the newest 30 days, every UTC day from a scope's first to its newest was read, each before the newest "
+        "to its end. Run a missing day with `usage-pipeline run --date`; CloudWatch keeps one-minute data for 15 days "
+        "and hourly data for 455."
     ),
     contradictions="""
         with read_days as (
             select
-                account_id,
-                region,
-                partition_date,
-            from ops.source_status
-            where source = 'cloudwatch_metrics' and covered_until is not null
+                scopes.account_name,
+                scopes.account_id,
+                scopes.region,
+                status.partition_date,
+                status.covered_until,
+            from ops.source_status as status
+            inner join raw.scopes as scopes using (account_id, region)
+            where
+                status.source = 'cloudwatch_metrics'
+                and status.covered_until is not null
+                and status.partition_date > (
+                    select max(partition_date) from ops.source_status where source = 'cloudwatch_metrics'
+                ) - 30
+                and scopes.is_configured
         ),
 
         expected_days as (
             select
+                account_name,
                 account_id,
                 region,
+                max(partition_date) as newest_day,
                 unnest(generate_series(min(partition_date), max(partition_date), interval 1 day))::date
                     as partition_date,
             from read_days
-            group by account_id, region
+            group by account_name, account_id, region
         )
 
         select
+            expected_days.account_name,
             account_id,
             region,
             partition_date,
+            read_days.covered_until,
         from expected_days
-        anti join read_days using (account_id, region, partition_date)
-        order by account_id, region, partition_date
+        left join read_days using (account_id, region, partition_date)
+        where
+            read_days.covered_until is null
+            or (read_days.covered_until < partition_date + 1 and partition_date < expected_days.newest_day)
+        order by expected_days.account_name, region, partition_date
     """,
 )
 

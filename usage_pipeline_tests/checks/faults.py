@@ -1,0 +1,67 @@
+"""For every rule, one thing done to the healthy warehouse that the rule must find.
+
+A rule without an entry fails the suite (`test_every_rule.py`). What a rule must tell apart is in the other tests.
+"""
+
+from usage_pipeline.checks.sources import READ_SOURCES
+from usage_pipeline_tests.checks.healthy import GEO_POOL
+
+_DENIED = """
+    update ops.source_status
+    set status = 'denied', error_text = 'AccessDenied: no', covered_until = null, row_count = null
+    where source = '{source}' and region = 'eu-west-1' and partition_date = '2026-11-15'
+"""
+
+FAULTS: dict[str, str] = {
+    **{f"every_scope_answered_for_{source.name}": _DENIED.format(source=source.name) for source in READ_SOURCES},
+    "newest_day_is_read": """
+        update ops.source_status set covered_until = '2026-11-15 09:29'
+        where source = 'cloudwatch_metrics' and region = 'eu-west-1' and partition_date = '2026-11-15'
+    """,
+    "no_day_was_left_out": """
+        delete from ops.source_status
+        where source = 'cloudwatch_metrics' and region = 'eu-west-1' and partition_date = '2026-11-14'
+    """,
+    "every_mapped_quota_code_exists": """
+        update raw.quota_mappings set quota_code = 'L-00000000' where quota_code = 'L-70423BF8'
+    """,
+    "every_quota_name_agrees_with_its_pool": """
+        update raw.service_quotas
+        set quota_name = 'Cross-region model inference tokens per minute for Anthropic Claude Sonnet 4 V1'
+        where quota_code = 'L-F4DDD3EB'
+    """,
+    "no_quota_code_serves_two_models": """
+        insert into raw.quota_mappings by name
+        select * replace ('anthropic.claude-3-haiku-20240307-v1:0' as model_id)
+        from raw.quota_mappings where quota_code = 'L-F4DDD3EB'
+    """,
+    "every_pool_with_traffic_has_a_limit": f"""
+        update marts.quota_pools set tpm_limit = null, rpm_limit = null where pool_id = '{GEO_POOL}'
+    """,
+    "every_model_id_resolves_to_one_pool": """
+        update marts.usage_minutely set pool_id = null
+        where profile_id = 'searchsearch' and usage_date = '2026-11-14'
+    """,
+    "metric_points_are_unique": """
+        insert into raw.cloudwatch_metrics
+        from raw.cloudwatch_metrics where region = 'eu-west-1' and ts = '2026-11-14 02:05'
+    """,
+    "periods_do_not_overlap": """
+        update marts.usage_minutely set ts = '2026-11-14 06:55', resolution_seconds = 300
+        where profile_id = 'searchsearch' and ts = '2026-11-14 02:05'
+    """,
+    "profiles_add_up_to_pools": """
+        delete from marts.usage_minutely where profile_id = 'searchsearch' and ts = '2026-11-14 02:05'
+    """,
+    "model_ids_add_up_to_the_account": """
+        delete from marts.usage_minutely where profile_id = 'searchsearch' and ts = '2026-11-14 02:05'
+    """,
+    "every_burndown_rate_is_known": f"""
+        update marts.quota_pools set burndown_source = 'assumed' where pool_id = '{GEO_POOL}'
+    """,
+    "consumed_tokens_agree_with_aws": f"""
+        update marts.quota_usage_minutely set aws_estimated_tokens = 3100
+        where pool_id = '{GEO_POOL}' and ts = '2026-11-14 02:05'
+    """,
+}
+"""SQL by rule name."""

@@ -1,0 +1,118 @@
+"""A small warehouse in which every rule holds: two scopes, two whole days and today until 10:30, all models built.
+
+Here: the data. Not here: what is done to it so that a rule fails (`faults.py`).
+"""
+
+import datetime as dt
+
+import pyarrow as pa
+
+from usage_pipeline import raw_tables as raw
+from usage_pipeline.assets.quota_mappings import mapping_rows
+from usage_pipeline.checks.sources import READ_SOURCES
+from usage_pipeline.warehouse import arrow_schema, replace_all
+from usage_pipeline_tests.marts.factory import NOVA, SONNET, Store, arns
+
+TODAY = dt.date(2026, 11, 15)
+DAYS = (dt.date(2026, 11, 13), dt.date(2026, 11, 14), TODAY)
+NOW = dt.datetime(2026, 11, 15, 10, 30)
+
+PRODUCTION = {"account_id": "111122223333", "account_name": "production", "region": "us-east-1"}
+RESEARCH = {"account_id": "444455556666", "account_name": "research", "region": "eu-west-1"}
+
+GEO_SONNET = f"us.{SONNET}"
+GEO_POOL = f"111122223333/us-east-1/geo/{SONNET}"
+NOVA_POOL = f"444455556666/eu-west-1/on_demand/{NOVA}"
+
+
+def healthy_store() -> Store:
+    """The warehouse, written and built."""
+    store = Store()
+    store.scope(RESEARCH["account_id"], RESEARCH["account_name"], RESEARCH["region"])
+    _catalogues(store)
+    for day in DAYS:
+        _usage(store, day)
+        for scope in (PRODUCTION, RESEARCH):
+            _readings(store, scope, day)
+    store.write()
+    rows = mapping_rows(store.con)
+    replace_all(store.con, raw.QUOTA_MAPPINGS, pa.Table.from_pylist(rows, schema=arrow_schema(raw.QUOTA_MAPPINGS)))
+    store.build()
+    return store
+
+
+def _catalogues(store: Store) -> None:
+    store.burndown("*", 1)
+    store.burndown("anthropic.*", 5)
+    store.model_limit("*", 4096)
+    store.model(SONNET, on_demand=False, model_name="Claude Sonnet 4.5")
+    store.system_profile(GEO_SONNET, arns(SONNET, "us-east-1", "us-west-2"))
+    store.application_profile("searchsearch", arns(SONNET, "us-east-1", "us-west-2"))
+    research = {"account_id": RESEARCH["account_id"], "region": RESEARCH["region"]}
+    store.model(NOVA, model_name="Nova Lite", provider_name="Amazon", **research)
+    for scope, code, name in (
+        (PRODUCTION, "L-F4DDD3EB", "Cross-region model inference tokens per minute for Anthropic Claude Sonnet 4.5 V1"),
+        (
+            PRODUCTION,
+            "L-4A6BFAB1",
+            "Cross-region model inference requests per minute for Anthropic Claude Sonnet 4.5 V1",
+        ),
+        (RESEARCH, "L-70423BF8", "On-demand model inference tokens per minute for Amazon Nova Lite"),
+    ):
+        store.add(
+            raw.SERVICE_QUOTAS,
+            snapshot_date=TODAY,
+            account_id=scope["account_id"],
+            region=scope["region"],
+            quota_code=code,
+            quota_name=name,
+            limit_value=200_000.0,
+            limit_source="default",
+        )
+
+
+def _usage(store: Store, day: dt.date) -> None:
+    """In each scope at 02:05, 06:59 and 10:29: calls, their tokens and AWS's estimate, and the whole hours' totals."""
+    research = {"account_id": RESEARCH["account_id"], "region": RESEARCH["region"]}
+    for time in (dt.time(2, 5), dt.time(6, 59), dt.time(10, 29)):
+        ts = dt.datetime.combine(day, time)
+        tokens = {"input_tokens": 1000, "output_tokens": 100}
+        store.usage(GEO_SONNET, ts, invocations=2, aws_estimated_tokens=1500, **tokens)
+        store.usage("searchsearch", ts, invocations=1, throttles=1, aws_estimated_tokens=1500, **tokens)
+        store.usage(NOVA, ts, invocations=1, aws_estimated_tokens=1100, **tokens, **research)
+        hour = ts.replace(minute=0)
+        if hour + dt.timedelta(hours=1) <= NOW:
+            store.usage(None, hour, period=3600, invocations=3, input_tokens=2000, output_tokens=200)
+            store.usage(None, hour, period=3600, invocations=1, **tokens, **research)
+
+
+def _readings(store: Store, scope: dict[str, str], day: dt.date) -> None:
+    """Every source answered, and metrics reach to the day's end or to now."""
+    is_whole = day < TODAY
+    until = dt.datetime.combine(day + dt.timedelta(days=1), dt.time()) if is_whole else NOW
+    for source in READ_SOURCES:
+        has_days = source in (raw.CLOUDWATCH_METRICS, raw.MAX_TOKENS_METRIC)
+        store.add(
+            raw.SOURCE_STATUS,
+            **scope,
+            source=source.name,
+            partition_date=day,
+            status="ok",
+            row_count=1,
+            covered_until=until if has_days else None,
+            resolution_seconds=60 if has_days else None,
+            run_id="run-1",
+            finished_at=NOW,
+        )
+    store.add(
+        raw.CLOUDWATCH_SERIES,
+        account_id=scope["account_id"],
+        region=scope["region"],
+        usage_date=day,
+        namespace="AWS/Bedrock",
+        model_id="",
+        resolution_seconds=60,
+        covered_until=until,
+        is_final=is_whole,
+        query_set="q",
+    )

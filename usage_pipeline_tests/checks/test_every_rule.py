@@ -1,0 +1,73 @@
+"""What holds for every rule. A new rule needs a fault in `faults.py`, or these tests fail."""
+
+import json
+from collections import Counter
+
+import duckdb
+import pytest
+
+from usage_pipeline.checks import ALL_RULES
+from usage_pipeline.checks.rules import Rule, evaluate
+from usage_pipeline.raw_tables import STORED_TABLES
+from usage_pipeline.sql_models import load_models
+from usage_pipeline_tests.checks.faults import FAULTS
+
+every_rule = pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.name)
+
+
+def test_every_rule_has_a_fault_that_it_must_find() -> None:
+    assert set(FAULTS) == {rule.name for rule in ALL_RULES}
+
+
+@every_rule
+def test_a_healthy_warehouse_passes(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
+    result = evaluate(con, rule)
+
+    assert (result.passed, result.failing_rows, result.examples) == (True, 0, [])
+    assert result.severity == rule.severity
+
+
+@every_rule
+def test_its_fault_fails_it(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
+    con.execute(FAULTS[rule.name])
+
+    result = evaluate(con, rule)
+
+    assert not result.passed
+    assert result.severity == rule.severity
+    assert result.failing_rows == len(result.examples) > 0
+    assert len(json.loads(result.examples_json)) == len(result.examples)
+
+
+@every_rule
+def test_without_its_tables_it_raises_and_does_not_pass(rule: Rule) -> None:
+    with duckdb.connect() as empty, pytest.raises(duckdb.CatalogException):
+        evaluate(empty, rule)
+
+
+def test_names_are_unique() -> None:
+    assert [name for name, count in Counter(rule.name for rule in ALL_RULES).items() if count > 1] == []
+
+
+@every_rule
+def test_a_name_is_a_statement_in_words_and_a_description_is_sentences(rule: Rule) -> None:
+    assert rule.name.replace("_", "").isalpha()
+    assert rule.name.islower()
+    assert len(rule.name.split("_")) >= 4
+    assert rule.description[0].isupper()
+    assert rule.description.endswith(".")
+    assert "  " not in rule.description
+
+
+def test_every_rule_is_about_a_table_that_the_pipeline_makes() -> None:
+    made = {*STORED_TABLES, *(model.qualified_name for model in load_models())}
+
+    assert [rule.name for rule in ALL_RULES if rule.table not in made] == []
+
+
+def test_only_rules_of_integrity_block() -> None:
+    assert [rule.name for rule in ALL_RULES if rule.blocking] == [
+        "metric_points_are_unique",
+        "periods_do_not_overlap",
+        "profiles_add_up_to_pools",
+    ]
