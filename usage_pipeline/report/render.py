@@ -165,7 +165,9 @@ def _or_missing(text: str) -> str | Markup:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
     unknown = _labels()["unknown"]
     filters: dict[str, Callable[..., Any]] = {
         "number": partial(formats.number, unknown=unknown),

@@ -117,12 +117,12 @@
       };
     }
 
+    // Of the chosen minutes; latency exists of minutes with traffic only.
     statistic(profileId, metric) {
-      return this.tables.statistics.find(
-        (row) =>
-          row.profile_id === profileId && row.metric === metric && row.window_name === state.window &&
-          row.basis === state.basis,
+      const rows = this.tables.statistics.filter(
+        (row) => row.profile_id === profileId && row.metric === metric && row.window_name === state.window,
       );
+      return rows.find((row) => row.basis === state.basis) ?? rows.find((row) => row.basis === "active");
     }
 
     statisticsHeading() {
@@ -243,7 +243,7 @@
 
   function metricHead(row) {
     const { label, unit, note } = words.metrics[row.metric];
-    const remarks = [note, row.unknown_periods ? counted(words.statistics_text.unknown_periods, row.unknown_periods) : null,
+    const remarks = [note, row.basis === state.basis ? null : words.statistics_text.active_only, row.unknown_periods ? counted(words.statistics_text.unknown_periods, row.unknown_periods) : null,
       row.partial_days ? counted(words.statistics_text.partial_days, row.partial_days) : null];
     return element("th", { scope: "row" }, label, " ",
       element("span", { class: "unit" }, [unit, ...remarks.filter(Boolean)].join(" · ")));
@@ -418,7 +418,8 @@
     limitSteps(changes, newest) {
       const days = changes?.length ? changes.map(({ from_day, value }) => [Date.parse(from_day), value]) : [[this.start, newest]];
       const before = days.filter(([time]) => time <= this.start).at(-1) ?? days[0];
-      const steps = [[this.start, before[1]], ...days.filter(([time]) => time > this.start && time < this.end)];
+      const later = days.filter((day) => day !== before && day[0] > this.start && day[0] < this.end);
+      const steps = [[this.start, before[1]], ...later];
       steps.push([this.end, steps.at(-1)[1]]);
       return steps.every(([, value]) => value === null) ? [] : steps;
     }

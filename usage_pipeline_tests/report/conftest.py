@@ -1,0 +1,54 @@
+"""The sample warehouse and its report, made once for the tests of this folder."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from usage_pipeline.config import ReportSettings
+from usage_pipeline.report.contents import Report, ReportSummary
+from usage_pipeline.report.numbers import read_report
+from usage_pipeline.report.write import write_report
+from usage_pipeline_tests.report.sample import GENERATED_AT, write_sample
+
+
+@pytest.fixture(scope="session")
+def sample_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "usage.duckdb"
+    write_sample(path)
+    return path
+
+
+@pytest.fixture
+def sample(sample_file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(sample_file), read_only=True) as con:
+        yield con
+
+
+@pytest.fixture(scope="session")
+def report(sample_file: Path) -> Report:
+    with duckdb.connect(str(sample_file), read_only=True) as con:
+        return read_report(con, ReportSettings(), GENERATED_AT)
+
+
+@pytest.fixture(scope="session")
+def written(sample_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, ReportSummary]:
+    """`report.html`, `report.json` and the verdict of the sample."""
+    folder = tmp_path_factory.mktemp("written")
+    with duckdb.connect(str(sample_file), read_only=True) as con:
+        summary = write_report(con, folder / "report.html", folder / "report.json", ReportSettings(), GENERATED_AT)
+    return folder / "report.html", folder / "report.json", summary
+
+
+@pytest.fixture(scope="session")
+def page(written: tuple[Path, Path, ReportSummary]) -> str:
+    return written[0].read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def numbers(written: tuple[Path, Path, ReportSummary]) -> dict[str, Any]:
+    """`report.json`, read back."""
+    return json.loads(written[1].read_text(encoding="utf-8"))

@@ -1,0 +1,161 @@
+from datetime import datetime, timedelta
+
+import duckdb
+import pytest
+
+from usage_pipeline.report.chart_series import ChartWindow, Marker, PoolSeries, read_pool_series
+
+END = datetime.fromisoformat("2026-11-15T10:27")
+POOL = "111122223333/us-east-1/on_demand/m"
+
+
+@pytest.fixture
+def con() -> duckdb.DuckDBPyConnection:
+    """Only the columns that charts are made of."""
+    con = duckdb.connect()
+    con.execute("create schema marts")
+    con.execute("""
+        create table marts.quota_usage_minutely (
+            pool_id varchar, usage_date date, ts timestamp, resolution_seconds integer,
+            tokens_per_minute double, requests_per_minute double, day_tokens_running bigint, reserved_tokens bigint,
+            throttles bigint, client_errors bigint, server_errors bigint,
+            latency_ms_sum decimal(18, 3), latency_samples bigint, ttft_ms_sum decimal(18, 3), ttft_samples bigint,
+            tpm_limit bigint, rpm_limit bigint, tpd_limit bigint
+        )
+    """)
+    con.execute("""
+        create table marts.usage_minutely (
+            pool_id varchar, profile_id varchar, ts timestamp, resolution_seconds integer,
+            consumed_tokens bigint, invocations bigint, throttles bigint
+        )
+    """)
+    return con
+
+
+def use(
+    con: duckdb.DuckDBPyConnection,
+    ts: str,
+    profiles: dict[str, tuple[int, int]],
+    *,
+    day_total: int = 0,
+    throttles: int = 0,
+    latency: tuple[int, int] = (0, 0),
+    resolution: int = 60,
+    tpm_limit: int | None = 100,
+) -> None:
+    """One period of the pool: tokens and requests by profile; `latency` is (sum of milliseconds, calls)."""
+    tokens = sum(tokens for tokens, _ in profiles.values())
+    requests = sum(requests for _, requests in profiles.values())
+    con.execute(
+        "insert into marts.quota_usage_minutely "
+        "values (?, ?::date, ?, ?, ?, ?, ?, null, ?, 0, 0, ?, ?, 0, 0, ?, 50, 1000)",
+        [
+            *(POOL, ts, ts, resolution, tokens * 60 / resolution, requests * 60 / resolution, day_total, throttles),
+            *(*latency, tpm_limit),
+        ],
+    )
+    for profile_id, (profile_tokens, profile_requests) in profiles.items():
+        con.execute(
+            "insert into marts.usage_minutely values (?, ?, ?, ?, ?, ?, 0)",
+            [POOL, profile_id, ts, resolution, profile_tokens, profile_requests],
+        )
+
+
+def window(length: timedelta, seconds: int, name: str = "w") -> ChartWindow:
+    return ChartWindow(name, END - length, END, seconds)
+
+
+def series(con: duckdb.DuckDBPyConnection, *windows: ChartWindow) -> PoolSeries:
+    return read_pool_series(con, windows)[POOL]
+
+
+def test_rate_of_a_period_is_its_highest_minute_of_the_sum_over_profiles(con: duckdb.DuckDBPyConnection) -> None:
+    # Two profiles alternate: the pool never has more than 100 tokens in a minute, though each has a peak of 100.
+    for ts, profile in (("10:05", "a"), ("10:06", "b"), ("10:07", "a")):
+        use(con, f"2026-11-15T{ts}", {profile: (100, 2)})
+    level = series(con, window(timedelta(minutes=27), 300)).levels[0]
+    assert (str(level.start), level.step_seconds, level.points) == ("2026-11-15 10:00:00", 300, 6)
+    assert level.pool["tpm"] == [None, 100, None, None, None, None]
+    assert level.pool["rpm"] == [None, 2, None, None, None, None]
+    assert {profile: points["tpm"][1] for profile, points in level.profiles.items()} == {"a": 100, "b": 100}
+
+
+def test_every_minute_of_a_window_has_a_point_at_one_minute(con: duckdb.DuckDBPyConnection) -> None:
+    use(con, "2026-11-15T09:27", {"a": (5, 1)})
+    use(con, "2026-11-15T10:26", {"a": (7, 1)})
+    level = series(con, window(timedelta(hours=1), 60)).levels[0]
+    assert level.points == 60
+    assert [(i, value) for i, value in enumerate(level.pool["tpm"]) if value is not None] == [(0, 5), (59, 7)]
+
+
+def test_counts_are_summed_and_latency_is_weighted_by_calls(con: duckdb.DuckDBPyConnection) -> None:
+    # A call of 10 s in one minute and 999 calls of 100 ms in the next.
+    use(con, "2026-11-15T10:00", {"a": (1, 1)}, throttles=2, latency=(10_000, 1))
+    use(con, "2026-11-15T10:01", {"a": (1, 999)}, throttles=3, latency=(99_900, 999))
+    level = series(con, window(timedelta(hours=1), 3600)).levels[0]
+    assert level.pool["throttles"] == [None, 5]
+    assert level.pool["latency"] == [None, 109.9]
+
+
+def test_series_that_nothing_fills_is_not_made(con: duckdb.DuckDBPyConnection) -> None:
+    use(con, "2026-11-15T10:00", {"a": (1, 1)})
+    level = series(con, window(timedelta(hours=1), 60)).levels[0]
+    assert set(level.pool) == {"tpm", "rpm", "tpd"}
+
+
+def test_profile_that_is_alone_is_the_pool(con: duckdb.DuckDBPyConnection) -> None:
+    use(con, "2026-11-15T10:00", {"a": (1, 1)})
+    assert series(con, window(timedelta(hours=1), 60)).levels[0].profiles == {}
+
+
+def test_windows_of_one_granularity_share_their_points(con: duckdb.DuckDBPyConnection) -> None:
+    use(con, "2026-11-15T10:00", {"a": (1, 1)})
+    hour, day = window(timedelta(hours=1), 60, "1hour"), window(timedelta(days=1), 60, "1day")
+    month = window(timedelta(days=30), 3600, "30days")
+    found = [(level.windows, level.points) for level in series(con, hour, day, month).levels]
+    assert found == [(("1hour", "1day"), 1440), (("30days",), 721)]
+
+
+def test_every_minute_over_a_limit_and_every_throttled_minute_is_marked(con: duckdb.DuckDBPyConnection) -> None:
+    use(con, "2026-11-14T08:00", {"a": (101, 1)})
+    use(con, "2026-11-14T08:01", {"a": (250, 1)})
+    use(con, "2026-11-14T08:02", {"a": (100, 51)}, throttles=9)
+    markers = series(con, window(timedelta(days=30), 3600)).markers
+    assert {name: [(str(mark.ts), mark.value) for mark in marks] for name, marks in markers.items()} == {
+        "tpm": [("2026-11-14 08:00:00", 101), ("2026-11-14 08:01:00", 250)],
+        "rpm": [("2026-11-14 08:02:00", 51)],
+        "throttles": [("2026-11-14 08:02:00", 9)],
+    }
+
+
+def test_day_quota_is_marked_once_a_day_when_it_is_passed(con: duckdb.DuckDBPyConnection) -> None:
+    for minute, total in (("08:00", 1000), ("08:01", 1001), ("08:02", 1500)):
+        use(con, f"2026-11-14T{minute}", {"a": (1, 1)}, day_total=total)
+    markers = series(con, window(timedelta(days=7), 300)).markers
+    assert markers["tpd"] == (Marker(datetime.fromisoformat("2026-11-14T08:01"), 1001),)
+
+
+def test_change_of_a_quota_is_kept_with_its_day(con: duckdb.DuckDBPyConnection) -> None:
+    for day, limit in (("2026-11-12", None), ("2026-11-13", 100), ("2026-11-14", 100), ("2026-11-15", 200)):
+        use(con, f"{day}T08:00", {"a": (1, 1)}, tpm_limit=limit)
+    limits = series(con, window(timedelta(days=7), 300)).limits["tpm"]
+    assert [(str(change.from_day), change.value) for change in limits] == [
+        ("2026-11-12", None),
+        ("2026-11-13", 100),
+        ("2026-11-15", 200),
+    ]
+
+
+def test_periods_that_cloudwatch_kept_coarser_are_not_drawn_finer(con: duckdb.DuckDBPyConnection) -> None:
+    use(con, "2026-11-14T08:00", {"a": (6000, 60)}, resolution=3600)
+    level = series(con, window(timedelta(days=7), 300)).levels[0]
+    assert (level.step_seconds, str(level.coarse_until)) == (3600, "2026-11-14 09:00:00")
+    assert [value for value in level.pool["tpm"] if value is not None] == [100]
+    assert [value for value in level.pool["rpm"] if value is not None] == [1]
+
+
+def test_nothing_is_read_outside_the_windows(con: duckdb.DuckDBPyConnection) -> None:
+    use(con, "2026-11-15T10:27", {"a": (1, 1)})
+    use(con, "2026-11-15T09:26", {"a": (1, 1)})
+    assert read_pool_series(con, [window(timedelta(hours=1), 60)]) == {}
+    assert read_pool_series(con, []) == {}

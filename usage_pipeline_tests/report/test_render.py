@@ -1,0 +1,180 @@
+import base64
+import dataclasses
+import hashlib
+import json
+import re
+import zlib
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from usage_pipeline.config import ReportSettings
+from usage_pipeline.report import chart_series, contents
+from usage_pipeline.report.contents import Report, ReportSummary
+from usage_pipeline.report.render import report_html, report_json
+from usage_pipeline_tests.report.sample import HOSTILE_NAME, HOSTILE_TAG, SONNET_POOL
+
+PACKAGE = Path(contents.__file__).parent
+
+
+class Elements(HTMLParser):
+    """Every tag with its attributes, and the text of each script."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self._in_script = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._in_script = tag == "script"
+        if self._in_script:
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_script = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_script:
+            self.scripts[-1] += data
+
+
+def test_page_begins_as_html(page: str) -> None:
+    assert page.startswith("<!doctype html>\n<html lang=")
+
+
+def test_page_refers_to_nothing_outside_itself(page: str) -> None:
+    loading = {"src", "srcset", "data", "poster", "action", "background", "ping"}
+    tags = Elements(page).tags
+    assert [(tag, attrs) for tag, attrs in tags if loading & set(attrs)] == []
+    links = [attrs["href"] for tag, attrs in tags if tag == "link"]
+    assert links == ["data:,"]
+    assert "@import" not in page
+    assert "url(" not in (PACKAGE / "report.css").read_text()
+
+
+def test_only_the_pages_own_scripts_may_run(page: str) -> None:
+    elements = Elements(page)
+    policy = next(attrs["content"] or "" for tag, attrs in elements.tags if "http-equiv" in attrs)
+    attributes = [attrs for tag, attrs in elements.tags if tag == "script"]
+    run = [script for script, attrs in zip(elements.scripts, attributes, strict=True) if attrs.get("type") is None]
+    allowed = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in run]
+    assert policy == (
+        f"default-src 'none'; script-src 'sha256-{allowed[0]}' 'sha256-{allowed[1]}'; style-src 'unsafe-inline'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    assert len(run) == 2
+
+
+def test_hostile_names_are_text(page: str) -> None:
+    assert HOSTILE_NAME not in page
+    assert HOSTILE_TAG not in page
+    assert "&lt;/script&gt;&lt;b&gt;x" in page
+    assert [tag for tag, attrs in Elements(page).tags if tag == "img" or "onerror" in attrs] == []
+
+
+def test_data_in_scripts_cannot_end_them(page: str) -> None:
+    elements = Elements(page)
+    data = [
+        script
+        for script, (_, attrs) in zip(
+            elements.scripts, ((tag, attrs) for tag, attrs in elements.tags if tag == "script"), strict=True
+        )
+        if attrs.get("type") == "application/json"
+    ]
+    assert len(data) > 2
+    assert [script for script in data if re.search("[<>&\u2028\u2029]", script)] == []
+    facts = json.loads(data[0])
+    assert HOSTILE_NAME in [profile["profile_name"] for pool in facts["pools"].values() for profile in pool["profiles"]]
+
+
+def test_line_separators_of_javascript_are_escaped(report: Report) -> None:
+    pool = report.pools[0]
+    named = dataclasses.replace(pool, model_name="a\u2028b\u2029c & d")
+    text = report_html(dataclasses.replace(report, pools=(named, *report.pools[1:])))
+    (data,) = re.findall(r'id="page-data">([^<]*)<', text)
+    assert "a\\u2028b\\u2029c \\u0026 d" in data
+
+
+def test_packed_tables_are_the_numbers_of_the_json(page: str, numbers: dict[str, Any]) -> None:
+    (packed,) = re.findall(r'id="tables">"([^<]*)"<', page)
+    tables = json.loads(zlib.decompress(base64.b64decode(packed)))
+    pool = next(pool for pool in numbers["pools"] if pool["pool_id"] == SONNET_POOL)
+    assert tables[pool["anchor"]]["statistics"] == pool["statistics"]
+    assert tables[pool["anchor"]]["contributions"] == pool["contributions"]
+
+
+def test_packed_charts_are_the_numbers_of_the_json(page: str, numbers: dict[str, Any]) -> None:
+    packed = dict(re.findall(r'data-series="([^"]*)">"([^<]*)"<', page))
+    for pool in numbers["pools"]:
+        if pool["has_traffic"]:
+            assert json.loads(zlib.decompress(base64.b64decode(packed[pool["anchor"]]))) == pool["series"]
+
+
+def test_equal_reports_give_equal_bytes(report: Report) -> None:
+    assert report_html(report) == report_html(report)
+    assert report_json(report) == report_json(report)
+
+
+def test_empty_warehouse_gives_a_page_that_says_so(report: Report) -> None:
+    nothing = ReportSummary(0, dict.fromkeys(report.summary.pools_by_risk, 0), 0, 0, 0, 0, 0, 0, None)
+    empty = Report(1, report.generated_at, ReportSettings().utilization_warning, None, None, nothing, (), (), ())
+    text = report_html(empty)
+    assert "No use has been read yet." in text
+    assert "unknown UTC" in text
+
+
+def test_chart_library_is_the_version_that_its_readme_names() -> None:
+    readme = (PACKAGE / "vendor" / "README.md").read_text()
+    library = (PACKAGE / "vendor" / "echarts.min.js").read_bytes()
+    (named,) = re.findall(r"\| 6\.1\.0 \| `([0-9a-f]{64})` \|", readme)
+    assert hashlib.sha256(library).hexdigest() == named
+    assert b'version="6.1.0"' in library
+
+
+def test_chart_library_keeps_its_licence() -> None:
+    vendor = PACKAGE / "vendor"
+    assert "Apache License" in (vendor / "LICENSE").read_text()
+    assert "Apache ECharts" in (vendor / "NOTICE").read_text()
+
+
+def test_scripts_hold_nothing_that_ends_a_script_element() -> None:
+    for name in ("vendor/echarts.min.js", "report.js"):
+        text = (PACKAGE / name).read_text()
+        assert "</script" not in text.lower()
+        assert "<!--" not in text
+
+
+def test_page_script_never_makes_html_of_text() -> None:
+    script = (PACKAGE / "report.js").read_text()
+    assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", script) == []
+
+
+def test_schema_describes_every_key() -> None:
+    text = (PACKAGE / "report_schema.md").read_text()
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    described = {name: set(re.findall(r"`(\w+)`", "\n".join(first_cells(body)))) for name, body in sections.items()}
+    in_code = {
+        kind.__name__: {field.name for field in dataclasses.fields(kind)}
+        for module in (contents, chart_series)
+        for kind in vars(module).values()
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type)
+    }
+    assert described == in_code
+
+
+def first_cells(section: str) -> list[str]:
+    return [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+
+
+def test_every_label_of_the_page_exists(page: str) -> None:
+    # Jinja stops at a missing label; the script would write "undefined".
+    labels = json.loads((PACKAGE / "labels.json").read_text())
+    script = (PACKAGE / "report.js").read_text()
+    for path in set(re.findall(r"\bwords((?:\.\w+)+)", script)):
+        found: Any = labels
+        for step in path.strip(".").split("."):
+            assert step in found, path
+            found = found[step]

@@ -1,0 +1,38 @@
+"""How large a report becomes; the chart library alone is 1.1 MB of it."""
+
+import dataclasses
+import random
+
+from usage_pipeline.report.chart_series import Points, SeriesLevel
+from usage_pipeline.report.contents import Pool, Report
+from usage_pipeline.report.render import report_html
+
+THREE_MEGABYTES = 3_000_000
+
+POINTS = {60: 1440, 300: 2017, 3600: 721}
+
+
+def busy_pool(number: int, like: Pool) -> Pool:
+    """A pool with two profiles and use in a third of all periods; no two values are alike on purpose."""
+    chance = random.Random(number)
+
+    def points(count: int, highest: int) -> Points:
+        return [chance.randrange(highest) if chance.random() < 1 / 3 else None for _ in range(count)]
+
+    def level(step: int, windows: tuple[str, ...]) -> SeriesLevel:
+        count = POINTS[step]
+        highest = {"tpm": 200_000, "rpm": 60, "tpd": 9_000_000, "reserved": 900_000, "latency": 9_000, "ttft": 900}
+        pool = {name: points(count, most) for name, most in highest.items()}
+        profiles = {f"p{i}": {name: points(count, highest[name]) for name in ("tpm", "rpm")} for i in range(2)}
+        return SeriesLevel(windows, like.series.levels[0].start, step, count, None, pool, profiles)
+
+    levels = (level(60, ("1hour", "1day")), level(300, ("7days",)), level(3600, ("14days", "30days")))
+    return dataclasses.replace(
+        like, anchor=f"pool/{number}", pool_id=str(number), series=dataclasses.replace(like.series, levels=levels)
+    )
+
+
+def test_twenty_busy_pools_fit_in_three_megabytes(report: Report) -> None:
+    pools = tuple(busy_pool(number, report.pools[0]) for number in range(20))
+    text = report_html(dataclasses.replace(report, pools=pools))
+    assert len(text.encode()) < THREE_MEGABYTES
