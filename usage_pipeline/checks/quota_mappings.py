@@ -4,8 +4,8 @@ The reading of quota names lives in `usage_pipeline/quotas`; these rules hold it
 so that a wrong override or a renamed quota is caught too.
 """
 
+import dataclasses
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -124,18 +124,16 @@ def names_that_disagree(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Mapped quotas whose name in today's catalogue speaks of another model, endpoint type or metric."""
     labels = quota_labels()
     contradicted: list[dict[str, Any]] = []
-    for mapping, quota_name, model in _mapped_quotas(con):
-        if sentences := disagreements(mapping, quota_name, model, labels=labels):
-            contradicted.append(
-                {**_key(mapping), "quota_name": quota_name, "disagreement": " ".join(sentences)},
-            )
+    for mapping, model in _mapped_quotas(con):
+        if sentences := disagreements(mapping, mapping.quota_name, model, labels=labels):
+            contradicted.append({**dataclasses.asdict(mapping), "disagreement": " ".join(sentences)})
     return contradicted
 
 
 def codes_of_two_models(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Quota codes that two models of one account and Region use, although nothing says that AWS limits both by it."""
     by_scope: defaultdict[tuple[str, str], list[_Mapping]] = defaultdict(list)
-    for mapping, _, _ in _mapped_quotas(con):
+    for mapping, _ in _mapped_quotas(con):
         by_scope[mapping.account_id, mapping.region].append(mapping)
     labels = quota_labels()
     return [
@@ -151,26 +149,21 @@ def codes_of_two_models(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     ]
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class _Mapping:
-    """A mapped row of `raw.quota_mappings`."""
+    """A mapped row of `raw.quota_mappings`, with the name that the scope's newest catalogue gives the code."""
 
     account_id: str
     region: str
     model_id: str
     endpoint_type: str
     quota_kind: str
-    quota_code: str | None
-    quota_name: str | None
+    quota_code: str
+    quota_name: str
 
 
-def _key(mapping: _Mapping) -> dict[str, Any]:
-    names = ("account_id", "region", "model_id", "endpoint_type", "quota_kind", "quota_code")
-    return {name: getattr(mapping, name) for name in names}
-
-
-def _mapped_quotas(con: duckdb.DuckDBPyConnection) -> list[tuple[_Mapping, str, FoundationModel]]:
-    """Each mapped row with the code's name in the scope's newest catalogue, and the model's own names."""
+def _mapped_quotas(con: duckdb.DuckDBPyConnection) -> list[tuple[_Mapping, FoundationModel]]:
+    """Each mapped row whose code is in the scope's newest catalogue, and the model's own names."""
     rows = con.execute(
         """
         with catalogue as (
@@ -199,7 +192,6 @@ def _mapped_quotas(con: duckdb.DuckDBPyConnection) -> list[tuple[_Mapping, str, 
             mappings.endpoint_type,
             mappings.quota_kind,
             mappings.quota_code,
-            mappings.quota_name,
             catalogue.quota_name,
             models.model_name,
             models.provider_name,
@@ -210,9 +202,7 @@ def _mapped_quotas(con: duckdb.DuckDBPyConnection) -> list[tuple[_Mapping, str, 
         order by all
         """
     ).fetchall()
-    return [
-        (_Mapping(*row[:7]), row[7], FoundationModel(row[2], model_name=row[8], provider_name=row[9])) for row in rows
-    ]
+    return [(_Mapping(*key), FoundationModel(key[2], model_name, provider)) for *key, model_name, provider in rows]
 
 
 EVERY_QUOTA_NAME_AGREES = Rule(
