@@ -252,6 +252,145 @@ ENDPOINT_PREFIXES = StoredTable(
     """),
 )
 
+INVOCATIONS = StoredTable(
+    "raw",
+    "invocations",
+    "One row per request in the model invocation logs; never its prompt or answer. A request that was logged twice "
+    "has one row.",
+    _columns(
+        "usage_date | date | UTC day of `ts`"
+        + _SCOPE
+        + """
+        request_id | varchar | AWS's request id; unique in account and Region
+        ts | timestamp | when the request was made, UTC, whole seconds as AWS logs it
+        operation | varchar | Converse, ConverseStream, InvokeModel, InvokeModelWithResponseStream, …
+        logged_model_id | varchar | modelId as the caller passed it: an id or an ARN
+        profile_id | varchar | the same as CloudWatch's ModelId spells it
+        inference_region | varchar | Region that ran a cross-Region request; NULL when AWS does not say
+        principal_arn | varchar | IAM or STS ARN of the caller
+        request_metadata | map(varchar, varchar) | what the caller attached to the request; NULL when nothing
+        error_code | varchar | such as ThrottlingException; NULL for a request that was answered
+        input_tokens | bigint | uncached input tokens; NULL when the log has no count
+        output_tokens | bigint | output tokens; NULL when the log has no count
+        cache_read_tokens | bigint | tokens read from the prompt cache; NULL when the log has no count
+        cache_write_tokens | bigint | tokens written to the prompt cache, all lifetimes; NULL when the log has no count
+        cache_write_5m_tokens | bigint | those kept for five minutes; NULL when the log does not split them
+        cache_write_1h_tokens | bigint | those kept for an hour; NULL when the log does not split them
+        output_images | bigint | images in the answer; NULL when the log has no count
+        max_tokens | bigint | most output tokens that the caller asked for; NULL when the log does not say
+        stop_reason | varchar | why the answer ended, such as end_turn or max_tokens
+        latency_ms | double | milliseconds from request to last token; NULL when the log does not say
+        ttft_ms | double | milliseconds from request to first token; NULL when the log does not say
+        service_tier | varchar | default, flex, priority or reserved; NULL when the log does not say
+    """
+    ),
+    "usage_date",
+)
+
+LOG_DELIVERY = StoredTable(
+    "raw",
+    "log_delivery",
+    "One row per day asked, account and Region: where model invocation logs go, or that logging is off.",
+    _columns(
+        _SNAPSHOT
+        + """
+        is_on | boolean | whether invocations are logged at all
+        bucket | varchar | S3 bucket; NULL when logs do not go to S3
+        key_prefix | varchar | prefix of the keys in the bucket, without AWSLogs; empty when there is none
+        log_group | varchar | CloudWatch Logs group; NULL when logs do not go there
+        text_is_delivered | boolean | whether bodies of text requests are logged, which max_tokens and latency need
+        source | varchar | aws, or configuration where the configuration file names the place
+    """
+    ),
+    "snapshot_date",
+)
+
+MODEL_PRICES = StoredTable(
+    "raw",
+    "model_prices",
+    "One row per model, endpoint type, Region, tier, context band, kind of token and validity: what a token costs.",
+    _columns("""
+        model_id | varchar | foundation model id
+        endpoint_type | varchar | on_demand, geo or global
+        region | varchar | source Region, or * for every Region without a row of its own
+        service_tier | varchar | default, flex, priority or batch
+        context_band | varchar | standard, or long for requests above the model's threshold
+        context_threshold | bigint | input tokens (cached ones included) above which `long` holds; NULL when none
+        token_kind | varchar | input, output, cache_read, cache_write_5m, cache_write_1h or image
+        usd_per_million | decimal(18, 6) | US dollars for a million tokens, or for a million images
+        valid_from | timestamp | first moment, UTC
+        valid_to | timestamp | end, UTC, exclusive; NULL while it holds
+        source | varchar | where the price is from, with a date
+    """),
+)
+
+PRICE_OVERRIDES = StoredTable(
+    "raw",
+    "price_overrides",
+    "One row per agreed price or discount of price_overrides.csv, which wins over list prices.",
+    _columns("""
+        model_pattern | varchar | glob over the foundation model id; the longest pattern that matches wins
+        endpoint_type | varchar | on_demand, geo, global, or * for all
+        token_kind | varchar | input, output, …, or * for all
+        usd_per_million | decimal(18, 6) | agreed price; NULL when discount_percent is given
+        discount_percent | decimal(9, 6) | off the list price; NULL when usd_per_million is given
+        valid_from | timestamp | first moment, UTC
+        valid_to | timestamp | end, UTC, exclusive; NULL while it holds
+        entered_by | varchar | who entered it
+    """),
+)
+
+APPLICATION_RULES = StoredTable(
+    "raw",
+    "application_rules",
+    "One row per rule of the configuration that names a request's application; the first that matches wins.",
+    _columns("""
+        position | integer | order of the rules, from 1
+        subject | varchar | role, user, session, metadata or tag: what the pattern is held against
+        key | varchar | the metadata or tag key; NULL for the others
+        pattern | varchar | regular expression over the whole text; group 1, if any, is the application's name
+        application | varchar | the application's name when the pattern has no group
+    """),
+)
+
+INGESTED_OBJECTS = StoredTable(
+    "ops",
+    "ingested_objects",
+    "One row per log object that was read, so that the same content is never read again.",
+    _columns("""
+        source | varchar | the raw table that it fills, such as invocations
+        account_id | varchar | account of the log, from the key
+        region | varchar | source Region of the log, from the key
+        bucket | varchar | S3 bucket, or the log group for CloudWatch Logs
+        key | varchar | object key, or the log group's time range
+        etag | varchar | the content's ETag
+        size_bytes | bigint | size as stored, compressed
+        folder_date | date | UTC day of the folder
+        record_count | bigint | records that were readable
+        quarantined_count | bigint | records that were not
+        is_complete | boolean | false when the object ended early
+    """),
+    "folder_date",
+)
+
+QUARANTINED_RECORDS = StoredTable(
+    "ops",
+    "quarantined_records",
+    "One row per record of a log object that could not be read. Its text is not kept.",
+    _columns("""
+        source | varchar | the raw table that it would have filled
+        account_id | varchar | account of the log, from the key
+        region | varchar | source Region of the log, from the key
+        bucket | varchar | S3 bucket, or the log group
+        key | varchar | object key
+        folder_date | date | UTC day of the folder
+        line_number | bigint | line in the object, from 1; NULL when the object itself is broken
+        reason | varchar | what is wrong, without the text
+        record_hash | varchar | SHA-256 of the record's bytes
+    """),
+    "folder_date",
+)
+
 SOURCE_STATUS = StoredTable(
     "ops",
     "source_status",
@@ -355,8 +494,13 @@ RAW_TABLES = (
     BURNDOWN_RATES,
     MODEL_LIMITS,
     ENDPOINT_PREFIXES,
+    INVOCATIONS,
+    LOG_DELIVERY,
+    MODEL_PRICES,
+    PRICE_OVERRIDES,
+    APPLICATION_RULES,
 )
 
-OPS_TABLES = (SOURCE_STATUS, CLOUDWATCH_SERIES, SQL_MODEL_BUILDS, DAY_CHANGES, CHECK_RESULTS, RUNS)
+OPS_TABLES = (INGESTED_OBJECTS, QUARANTINED_RECORDS, SOURCE_STATUS, CLOUDWATCH_SERIES, SQL_MODEL_BUILDS, DAY_CHANGES, CHECK_RESULTS, RUNS)
 
 STORED_TABLES = {table.qualified_name: table for table in RAW_TABLES + OPS_TABLES}
