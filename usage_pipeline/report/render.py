@@ -29,7 +29,7 @@ MOST_COMPRESSION = 9
 _MISSING = Markup('<span class="missing">{}</span>')
 
 _CHART_LIBRARY = "vendor/echarts.min.js"
-_PAGE_SCRIPT = "report.js"
+_PAGE_SCRIPTS = ("script_tools.js", "charts.js", "report.js")
 
 # What could end a script element or a line of JavaScript; JSON reads the escapes as the characters themselves.
 _UNSAFE_IN_A_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
@@ -59,7 +59,7 @@ def plain(value: Any) -> Any:
 def report_html(report: Report) -> str:
     """The page: complete in itself, with no request to anywhere."""
     labels = _labels()
-    library, script = _text(_CHART_LIBRARY), _text(_PAGE_SCRIPT)
+    library, script = _text(_CHART_LIBRARY), _page_script()
     shown = [pool for pool in report.pools if pool.has_traffic]
     template = _environment().from_string(_text("template.html.j2"))
     return template.render(
@@ -151,6 +151,11 @@ def _own(text: str) -> Markup:
 @cache
 def _text(name: str) -> str:
     return files("usage_pipeline.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _page_script() -> str:
+    """The page's own files as one script, whose names nothing else sees."""
+    return '(() => {\n"use strict";\n' + "\n".join(_text(name) for name in _PAGE_SCRIPTS) + "})();\n"
 
 
 @cache

@@ -15,6 +15,7 @@ from usage_pipeline.report.render import report_html, report_json
 from usage_pipeline_tests.report.sample import HOSTILE_NAME, HOSTILE_TAG, SONNET_POOL
 
 PACKAGE = Path(contents.__file__).parent
+PAGE_SCRIPTS = sorted(PACKAGE.glob("*.js"))
 
 
 class Elements(HTMLParser):
@@ -141,14 +142,14 @@ def test_chart_library_keeps_its_licence() -> None:
 
 
 def test_scripts_hold_nothing_that_ends_a_script_element() -> None:
-    for name in ("vendor/echarts.min.js", "report.js"):
-        text = (PACKAGE / name).read_text()
+    for path in (PACKAGE / "vendor" / "echarts.min.js", *PAGE_SCRIPTS):
+        text = path.read_text()
         assert "</script" not in text.lower()
         assert "<!--" not in text
 
 
 def test_page_script_never_makes_html_of_text() -> None:
-    script = (PACKAGE / "report.js").read_text()
+    script = "".join(path.read_text() for path in PAGE_SCRIPTS)
     assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", script) == []
 
 
@@ -172,7 +173,7 @@ def first_cells(section: str) -> list[str]:
 def test_every_label_of_the_page_exists(page: str) -> None:
     # Jinja stops at a missing label; the script would write "undefined".
     labels = json.loads((PACKAGE / "labels.json").read_text())
-    script = (PACKAGE / "report.js").read_text()
+    script = "".join(path.read_text() for path in PAGE_SCRIPTS)
     for path in set(re.findall(r"\bwords((?:\.\w+)+)", script)):
         found: Any = labels
         for step in path.strip(".").split("."):
