@@ -1,0 +1,247 @@
+import datetime as dt
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from usage_pipeline.checks import ALL_RULES
+from usage_pipeline.config import load_settings
+from usage_pipeline.definitions import build_definitions, definitions
+from usage_pipeline.partitions import daily_partitions
+from usage_pipeline.schedules import DAILY_JOB
+from usage_pipeline.warehouse import WAREHOUSE_POOL
+
+PROJECT = Path(__file__).parents[1]
+CONFIGURATION = PROJECT / "usage_pipeline_tests" / "usage_pipeline.yaml"
+
+PARTITIONED = [
+    "raw/cloudwatch_metrics",
+    "raw/custom_deployments",
+    "raw/foundation_models",
+    "raw/imported_models",
+    "raw/inference_profiles",
+    "raw/max_tokens_metric",
+    "raw/service_quotas",
+]
+"""What AWS is asked for by UTC day."""
+
+ASSETS = [
+    "intermediate/int_application_profiles_resolved",
+    "intermediate/int_burndown_rates",
+    "intermediate/int_models",
+    "intermediate/int_profile_days_summed",
+    "intermediate/int_profiles",
+    "intermediate/int_profiles_listed",
+    "intermediate/int_quota_limits",
+    "marts/latency_hourly",
+    "marts/quota_headroom",
+    "marts/quota_pools",
+    "marts/quota_usage_minutely",
+    "marts/unresolved_profiles",
+    "marts/usage_minutely",
+    "marts/usage_statistics",
+    "ops/check_results",
+    "published/report",
+    "published/usage",
+    "raw/burndown_rates",
+    "raw/cloudwatch_metrics",
+    "raw/custom_deployments",
+    "raw/endpoint_prefixes",
+    "raw/foundation_models",
+    "raw/imported_models",
+    "raw/inference_profiles",
+    "raw/max_tokens_metric",
+    "raw/model_limits",
+    "raw/quota_mappings",
+    "raw/scopes",
+    "raw/service_quotas",
+    "staging/stg_burndown_rates",
+    "staging/stg_cloudwatch_coverage",
+    "staging/stg_cloudwatch_percentiles",
+    "staging/stg_cloudwatch_periods",
+    "staging/stg_custom_deployments",
+    "staging/stg_endpoint_prefixes",
+    "staging/stg_foundation_models",
+    "staging/stg_imported_models",
+    "staging/stg_inference_profiles",
+    "staging/stg_max_tokens",
+    "staging/stg_model_limits",
+    "staging/stg_quota_mappings",
+    "staging/stg_scopes",
+    "staging/stg_service_quotas",
+]
+
+WITHOUT_WAREHOUSE = {"published/report"}
+"""Assets that read the published file only."""
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dg.Definitions:
+    return build_definitions(load_settings(CONFIGURATION))
+
+
+def nodes(loaded: dg.Definitions) -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in loaded.resolve_all_asset_specs()}
+
+
+def asset_definitions(loaded: dg.Definitions) -> list[dg.AssetsDefinition]:
+    return [asset for asset in loaded.assets or () if isinstance(asset, dg.AssetsDefinition)]
+
+
+def in_fresh_interpreter(code: str, folder: Path) -> str:
+    """What the code prints in a new Python that has no configuration."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("USAGE_PIPELINE_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**environment, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_import_is_light_and_touches_nothing(tmp_path: Path) -> None:
+    code = """
+import socket, sys
+import duckdb
+
+def refuse(*arguments, **named):
+    raise AssertionError("opened at import")
+
+duckdb.connect = socket.socket.connect = refuse
+import usage_pipeline.definitions
+
+heavy = ("great_expectations", "moto", "flask", "usage_pipeline.sandbox")
+print([name for name in heavy if name in sys.modules])
+"""
+
+    assert in_fresh_interpreter(code, tmp_path) == "[]\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_asset_is_here_and_nothing_else(loaded: dg.Definitions) -> None:
+    assert sorted(nodes(loaded)) == ASSETS
+
+
+def test_every_dependency_is_made_by_the_pipeline(loaded: dg.Definitions) -> None:
+    made = {key.to_user_string() for asset in asset_definitions(loaded) for key in asset.keys}
+    needed = {dep.asset_key.to_user_string() for spec in nodes(loaded).values() for dep in spec.deps}
+
+    assert needed - made == set()
+
+
+def test_every_rule_is_one_check_on_an_asset_that_the_pipeline_makes(loaded: dg.Definitions) -> None:
+    made = {key for asset in asset_definitions(loaded) for key in asset.keys}
+    checks = [
+        spec
+        for definition in (*(loaded.assets or ()), *(loaded.asset_checks or ()))
+        if isinstance(definition, dg.AssetsDefinition)
+        for spec in definition.check_specs
+    ]
+
+    assert {spec.asset_key for spec in checks} - made == set()
+    assert sorted(spec.name for spec in checks) == sorted(rule.name for rule in ALL_RULES)
+    assert {spec.name for spec in checks if spec.blocking} == {rule.name for rule in ALL_RULES if rule.blocking}
+    for spec in checks:
+        table = "ops/check_results" if spec.blocking else _table_of(spec.name).replace(".", "/")
+        assert spec.asset_key.to_user_string() == table
+
+
+def _table_of(rule_name: str) -> str:
+    (table,) = (rule.table for rule in ALL_RULES if rule.name == rule_name)
+    return table
+
+
+def test_everything_that_opens_the_warehouse_waits_in_its_pool(loaded: dg.Definitions) -> None:
+    outside = {
+        key.to_user_string()
+        for asset in asset_definitions(loaded)
+        if asset.op.pool != WAREHOUSE_POOL
+        for key in asset.keys
+    }
+    checks = [check.op.pool for check in loaded.asset_checks or () if isinstance(check, dg.AssetsDefinition)]
+
+    assert outside == WITHOUT_WAREHOUSE
+    assert checks == [WAREHOUSE_POOL]
+
+
+def test_days_are_one_partitions_definition_and_a_range_is_one_run(loaded: dg.Definitions) -> None:
+    partitioned = [asset for asset in asset_definitions(loaded) if asset.partitions_def is not None]
+
+    assert sorted(key.to_user_string() for asset in partitioned for key in asset.keys) == PARTITIONED
+    assert all(asset.partitions_def is daily_partitions for asset in partitioned)
+    assert {asset.backfill_policy for asset in partitioned} == {dg.BackfillPolicy.single_run()}
+    assert loaded.resolve_job_def(DAILY_JOB).partitions_def == daily_partitions
+
+
+def test_the_daily_job_makes_every_asset_and_evaluates_every_rule(loaded: dg.Definitions) -> None:
+    layer = loaded.resolve_job_def(DAILY_JOB).asset_layer
+
+    assert sorted(key.to_user_string() for key in layer.executable_asset_keys) == ASSETS
+    assert sorted(key.name for key in layer.asset_graph.asset_check_keys) == sorted(rule.name for rule in ALL_RULES)
+
+
+def test_today_is_a_partition_and_the_first_day_is_bedrocks() -> None:
+    now = dt.datetime(2026, 11, 15, 10, 30, tzinfo=dt.UTC)
+
+    keys = daily_partitions.get_partition_keys(current_time=now)
+
+    assert (keys[0], keys[-1]) == ("2023-09-28", "2026-11-15")
+
+
+@pytest.mark.parametrize(("lookback_days", "first"), [(1, "2026-01-04"), (3, "2026-01-02"), (10, "2025-12-26")])
+def test_the_schedule_asks_for_one_run_over_the_lookback_and_today(lookback_days: int, first: str) -> None:
+    settings = load_settings(CONFIGURATION).model_copy(update={"lookback_days": lookback_days})
+    repository = build_definitions(settings).get_repository_def()
+    (schedule,) = repository.schedule_defs
+    context = dg.build_schedule_context(
+        scheduled_execution_time=dt.datetime(2026, 1, 5, 6, 15, tzinfo=dt.UTC), repository_def=repository
+    )
+
+    (request,) = schedule.evaluate_tick(context).run_requests or ()
+
+    assert (schedule.job_name, schedule.cron_schedule, schedule.execution_timezone) == ("daily", "15 6 * * *", "UTC")
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    assert request.run_key == "2026-01-05T06:15:00+00:00"
+    assert request.partition_key is None
+    assert {name: value for name, value in request.tags.items() if "partition" in name} == {
+        "dagster/asset_partition_range_start": first,
+        "dagster/asset_partition_range_end": "2026-01-05",
+    }
+
+
+def test_without_a_configuration_one_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("USAGE_PIPELINE_CONFIG", raising=False)
+
+    with pytest.raises(dg.DagsterInvalidDefinitionError) as caught:
+        definitions()
+
+    assert str(caught.value) == (
+        "There is no configuration at usage_pipeline.yaml: write one with `usage-pipeline init`, or see everything "
+        "work on a simulated account with `usage-pipeline demo`."
+    )
+    assert caught.value.__cause__ is None
+
+
+def test_dagster_finds_the_definitions_by_the_workspace_file_alone() -> None:
+    workspace = yaml.safe_load((PROJECT / "workspace.yaml").read_text(encoding="utf-8"))
+    tools = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+
+    assert workspace == {
+        "load_from": [
+            {"python_module": {"module_name": "usage_pipeline.definitions", "location_name": "usage_pipeline"}}
+        ]
+    }
+    # A block [tool.dagster] would win over the workspace file without a word.
+    assert "dagster" not in tools
+    assert tools["dg"]["project"]["code_location_target_module"] == "usage_pipeline.definitions"
