@@ -1,27 +1,13 @@
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
-import pytest
 
 from usage_pipeline.checks import ALL_RULES
 from usage_pipeline.checks.asset_checks import asset_key, build_quality_checks, check_result
 from usage_pipeline.checks.rules import Rule, evaluate
 from usage_pipeline.warehouse import Warehouse
 from usage_pipeline_tests.checks.faults import FAULTS
-
-
-@pytest.fixture
-def warehouse(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> Warehouse:
-    """The healthy warehouse as a file of its own."""
-    file = tmp_path / "warehouse.duckdb"
-    con.execute(f"attach '{file}' as copied")
-    con.execute("copy from database memory to copied")
-    con.commit()
-    con.execute("detach copied")
-    con.begin()
-    return Warehouse(database=str(file))
 
 
 def run_checks(warehouse: Warehouse, *, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:
