@@ -200,7 +200,7 @@ MAX_TOKENS_METRIC = StoredTable(
 QUOTA_MAPPINGS = StoredTable(
     "raw",
     "quota_mappings",
-    "One row per account, Region, model, endpoint type and kind of quota: which quota code limits it, and why we say so.",
+    "One row per account, Region, model, endpoint type and kind of quota: the quota code that limits it, and the reason.",
     _columns(
         _SCOPE
         + """
@@ -501,6 +501,15 @@ RAW_TABLES = (
     APPLICATION_RULES,
 )
 
-OPS_TABLES = (INGESTED_OBJECTS, QUARANTINED_RECORDS, SOURCE_STATUS, CLOUDWATCH_SERIES, SQL_MODEL_BUILDS, DAY_CHANGES, CHECK_RESULTS, RUNS)
+OPS_TABLES = (
+    INGESTED_OBJECTS,
+    QUARANTINED_RECORDS,
+    SOURCE_STATUS,
+    CLOUDWATCH_SERIES,
+    SQL_MODEL_BUILDS,
+    DAY_CHANGES,
+    CHECK_RESULTS,
+    RUNS,
+)
 
 STORED_TABLES = {table.qualified_name: table for table in RAW_TABLES + OPS_TABLES}

@@ -165,7 +165,8 @@ def test_two_runs_launched_at_once_from_the_ui_both_succeed_and_show_what_they_d
     entries = {entry["label"]: entry for entry in asset["assetMaterializations"][0]["metadataEntries"]}
     with duckdb.connect(str(settings.published_file), read_only=True) as con:
         rows = con.execute("select count(*) from marts.quota_usage_minutely").fetchone()
-        types = dict(con.execute("select column_name, column_type from (describe marts.quota_usage_minutely)").fetchall())
+        described = con.execute("describe marts.quota_usage_minutely").fetchall()
+    types = {name: type_name for name, type_name, *_ in described}
     assert (entries["dagster/row_count"]["intValue"],) == rows
     shown = entries["dagster/column_schema"]["schema"]["columns"]
     assert {column["name"]: column["type"] for column in shown} == types
