@@ -7,8 +7,8 @@
 -- utilization. tpd: `peak` is the day's total, `worst_minute` when it was reached, percentiles are NULL, and
 -- minutes_over_… are the minutes from when the running total passed the mark to the end of what was read.
 -- A throttled period counts all its minutes. `top_profiles` are the three profiles that used most at the worst minute,
--- or over the day for tpd, with their share of it. Limit and everything made from it are NULL when it is unknown, and so is a
--- peak of a day in which some period's consumption is unknown.
+-- or over the day for tpd, with their share of it. What is made from a limit is NULL when the limit is unknown, and so is
+-- the peak of a day in which some period's consumption is unknown.
 with usage_rows as (
     select *
     from marts.quota_usage_minutely
@@ -161,7 +161,9 @@ profile_shares as (
         profile_rows.profile_id,
         any_value(profile_rows.profile_name) as profile_name,
         sum(if(peaks.quota = 'rpm', profile_rows.invocations, profile_rows.consumed_tokens)) as amount,
-        amount / nullif(sum(amount) over (partition by peaks.pool_id, peaks.usage_date, peaks.quota), 0)::double as share,
+        amount / nullif(
+            sum(amount) over (partition by peaks.pool_id, peaks.usage_date, peaks.quota), 0
+        )::double as share,
     from peaks
     inner join marts.usage_minutely as profile_rows
         on
