@@ -200,7 +200,7 @@ MAX_TOKENS_METRIC = StoredTable(
 QUOTA_MAPPINGS = StoredTable(
     "raw",
     "quota_mappings",
-    "One row per account, Region, model, endpoint type and kind of quota: the quota code that limits it, and the reason.",
+    "One row per account, Region, model, endpoint type and kind of quota: which quota code limits it, and why.",
     _columns(
         _SCOPE
         + """
