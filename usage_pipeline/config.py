@@ -39,6 +39,12 @@ from usage_pipeline.config_environment import (
     variable_that_set,
     wrong_variables,
 )
+from usage_pipeline.config_logs import (
+    DEFAULT_APPLICATIONS,
+    ApplicationRule,
+    LogPlaceSettings,
+    LogSettings,
+)
 from usage_pipeline.config_problems import (
     ConfigurationError,
     KnownKeys,
@@ -111,7 +117,7 @@ Granularities = Annotated[
     Annotated[Granularity, Tag("word")] | Annotated[dict[Window, Granularity], Tag("map")],
     Discriminator(_map_or_word),
 ]
-_PYDANTIC_STEPS = {"word", "list", "map", "[key]"}
+_PYDANTIC_STEPS = {"word", "list", "map", "place", "[key]"}
 
 
 class AccountSettings(BaseModel):
@@ -124,6 +130,11 @@ class AccountSettings(BaseModel):
     role_arn: Annotated[str, AfterValidator(checked_role_arn)] | None = None
     external_id: str | None = Field(default=None, min_length=2, max_length=1224)
     regions: Regions = "auto"
+    logs: LogSettings | None = None
+
+    def log_place(self, region: str) -> LogPlaceSettings | Literal["off"] | None:
+        """Where the Region's invocation logs lie as the configuration says; None when AWS is to be asked."""
+        return self.logs.get(region) if isinstance(self.logs, dict) else self.logs
 
     @property
     def aws_partition(self) -> str | None:
@@ -168,6 +179,16 @@ class AccountSettings(BaseModel):
                 "allowed: both of one partition."
             )
         return regions
+
+    @field_validator("logs")
+    @classmethod
+    def _logs_of_own_regions(cls, logs: LogSettings | None, info: ValidationInfo) -> LogSettings | None:
+        regions = info.data.get("regions", "auto")
+        if not isinstance(logs, dict) or regions == "auto":
+            return logs
+        if others := sorted(set(logs) - set(regions)):
+            raise ValueError(f"names {', '.join(others)}; allowed: Regions of the account: {', '.join(regions)}.")
+        return logs
 
 
 class ReportSettings(BaseModel):
@@ -227,6 +248,7 @@ class Settings(BaseSettings):
 
     accounts: Annotated[tuple[AccountSettings, ...], AfterValidator(_not_empty)]
     warehouse: Path = Path("data/warehouse.duckdb")
+    applications: tuple[ApplicationRule, ...] = DEFAULT_APPLICATIONS
     report: ReportSettings = ReportSettings()
     lookback_days: int = Field(default=3, ge=1, le=455)
     first_run_days: int = Field(default=30, ge=1, le=455)
@@ -301,6 +323,9 @@ _KNOWN_KEYS = KnownKeys(
     {
         (): tuple(Settings.model_fields),
         ("accounts",): tuple(AccountSettings.model_fields),
+        ("accounts", "logs"): tuple(LogPlaceSettings.model_fields),
+        ("accounts", "logs", "*"): tuple(LogPlaceSettings.model_fields),
+        ("applications",): tuple(ApplicationRule.model_fields),
         ("report",): tuple(ReportSettings.model_fields),
     }
 )
@@ -364,6 +389,15 @@ accounts:
     # profile: production-readonly
     # role_arn: arn:aws:iam::111122223333:role/usage-pipeline-reader
     # external_id: the-text-in-the-role's-trust-policy
+    # Invocation logs are read where AWS says that each Region's go; name the place when that is not to be asked:
+    # logs: {bucket: central-bedrock-logs, prefix: bedrock}
+    # logs: {us-east-1: {bucket: my-bedrock-logs}, eu-west-1: {log_group: /bedrock/invocations}, us-west-2: off}
+
+applications:                   # which application a request belongs to: the first rule that fits names it
+  - subject: role               # role, user, session, metadata (of the request) or tag (of the inference profile)
+    pattern: "{application}-BedrockRole"  # regular expression over the whole text; {application} stands for the name
+  # - {subject: metadata, key: application}
+  # - {subject: user, pattern: "alice|bob", application: research}
 
 warehouse: data/warehouse.duckdb  # relative to this file; report.html and published/ lie beside it
 

@@ -19,6 +19,7 @@ NESTED = "__"
 
 _JSON_EXAMPLES = {
     "ACCOUNTS": '[{"name": "production", "regions": ["us-east-1"]}]',
+    "APPLICATIONS": '[{"subject": "metadata", "key": "application"}]',
     "REPORT": '{"windows": ["1day"]}',
     "REPORT__WINDOWS": '["1day", "7days"]',
 }

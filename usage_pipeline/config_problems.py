@@ -56,13 +56,17 @@ class YamlFile:
 
 @dataclass(frozen=True)
 class KnownKeys:
-    """The keys that each part of the configuration may have; a part's location leaves list positions out."""
+    """The keys that each part of the configuration may have.
+
+    A part's location leaves list positions out; a last step `*` stands for any key.
+    """
 
     by_part: Mapping[tuple[str, ...], Sequence[str]]
 
     def of(self, location: Location) -> Sequence[str]:
         """Keys allowed at the location."""
-        return self.by_part.get(tuple(step for step in location if isinstance(step, str)), ())
+        part = tuple(step for step in location if isinstance(step, str))
+        return self.by_part.get(part) or self.by_part.get((*part[:-1], "*"), ())
 
 
 def read_yaml(path: Path) -> YamlFile:
