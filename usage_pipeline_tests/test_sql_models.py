@@ -195,7 +195,7 @@ def test_columns_know_where_they_come_from() -> None:
         ("staging.stg_cloudwatch_periods", "input_tokens"),
         ("staging.stg_cloudwatch_periods", "cache_write_tokens"),
         ("staging.stg_cloudwatch_periods", "output_tokens"),
-        ("intermediate.int_burndown_rates", "rate"),
+        ("intermediate.int_profiles_rated", "rate"),
     }
     for model in models.values():
         lineage = column_lineage(model, types)
@@ -336,6 +336,22 @@ def test_a_new_catalogue_that_says_the_same_rebuilds_no_day() -> None:
     for table in ("usage_minutely", "quota_usage_minutely", "quota_headroom", "usage_statistics"):
         assert built[f"marts.{table}"].is_unchanged
     assert not built["marts.quota_pools"].is_unchanged
+
+
+def test_what_nobody_uses_restates_no_day() -> None:
+    store = used_store()
+    store.build()
+    unused = "anthropic.claude-new-v1:0"
+    tomorrow = DAY + timedelta(days=1)
+    store.model(unused, snapshot=tomorrow)
+    store.application_profile("newnewnewnew", arns(unused, "us-east-1"), snapshot=tomorrow)
+    store.quota(unused, "on_demand", "tpm", 9, snapshot=tomorrow)
+    store.burndown(unused, 7)
+    built = by_name(store.build())
+    for table in ("usage_minutely", "quota_usage_minutely", "quota_headroom"):
+        assert built[f"marts.{table}"].is_unchanged
+    pool = "select tpm_limit, burndown_rate from marts.quota_pools where model_id = ?"
+    assert store.rows(pool, unused) == [(9, 7)]
 
 
 def test_changed_sql_rebuilds_the_model_and_what_reads_it(folder: Path) -> None:

@@ -21,6 +21,15 @@ with profiles as (
     group by account_id, region, profile_id
 ),
 
+newest_catalogues as (
+    select
+        account_id,
+        region,
+        max(snapshot_date) as snapshot_date,
+    from staging.stg_inference_profiles
+    group by account_id, region
+),
+
 routed_sets as (
     select distinct
         account_id,
@@ -107,7 +116,7 @@ select
     end as status,
     coalesce(matches.candidates, []) as candidates,
     profiles.model_arns,
-    profiles.last_listed = max(profiles.last_listed) over (partition by profiles.account_id, profiles.region)
-        as is_listed,
+    profiles.last_listed = newest_catalogues.snapshot_date as is_listed,
 from profiles
+inner join newest_catalogues using (account_id, region)
 left join matches using (account_id, region, profile_id)

@@ -7,8 +7,8 @@
 -- utilization. tpd: `peak` is the day's total, `worst_minute` when it was reached, percentiles are NULL, and
 -- minutes_over_… are the minutes from when the running total passed the mark to the end of what was read.
 -- A throttled period counts all its minutes. `top_profiles` are the three profiles that used most at the worst minute,
--- or over the day for tpd, with their share of it. What is made from a limit is NULL when the limit is unknown, and so is
--- the peak of a day in which some period's consumption is unknown.
+-- or over the day for tpd, with their share of it. What is made from a limit is NULL when the limit is unknown, and so
+-- is the peak of a day in which some period's consumption is unknown.
 with usage_rows as (
     select *
     from marts.quota_usage_minutely

@@ -64,7 +64,7 @@ day_limits as (
         max(limits.limit_value) filter (where limits.quota_kind = 'rpm') as rpm_limit,
         max(limits.limit_value) filter (where limits.quota_kind = 'tpd') as tpd_limit,
     from (select distinct pool_id, usage_date from pool_rows) as days
-    left join intermediate.int_quota_limits as limits
+    left join intermediate.int_quota_limits_used as limits
         on
             days.pool_id = limits.pool_id
             and days.usage_date >= limits.valid_from

@@ -54,18 +54,18 @@ select
     round(
         periods.input_tokens
         + periods.cache_write_tokens
-        + if(periods.output_tokens = 0, 0, periods.output_tokens * rates.rate)
+        + if(periods.output_tokens = 0, 0, periods.output_tokens * profiles.rate)
     )::bigint as consumed_tokens,
     periods.aws_estimated_tokens,
     periods.input_tokens
     + periods.cache_write_tokens
     + periods.max_tokens_published
-    + if(periods.unpublished_requests = 0, 0, periods.unpublished_requests * models.max_output_tokens)
+    + if(periods.unpublished_requests = 0, 0, periods.unpublished_requests * profiles.max_output_tokens)
         as reserved_tokens,
     case
         when periods.unpublished_requests = 0 and periods.published_requests = 0 then null
         when periods.unpublished_requests = 0 then 'metric'
-        when models.max_output_tokens is null then 'unknown'
+        when profiles.max_output_tokens is null then 'unknown'
         when periods.published_requests = 0 then 'model_default'
         else 'mixed'
     end as reserved_source,
@@ -76,10 +76,10 @@ select
     periods.ttft_ms_sum,
     periods.ttft_samples,
 from periods
-inner join intermediate.int_profiles as profiles using (account_id, region, profile_id)
-left join intermediate.int_burndown_rates as rates
+inner join intermediate.int_profiles_rated as profiles
     on
-        profiles.model_id = rates.model_id
-        and periods.usage_date >= rates.valid_from
-        and (rates.valid_to is null or periods.usage_date <= rates.valid_to)
-left join intermediate.int_models as models on profiles.model_id = models.model_id
+        periods.account_id = profiles.account_id
+        and periods.region = profiles.region
+        and periods.profile_id = profiles.profile_id
+        and periods.usage_date >= profiles.valid_from
+        and (profiles.valid_to is null or periods.usage_date <= profiles.valid_to)

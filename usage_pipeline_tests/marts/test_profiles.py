@@ -175,7 +175,6 @@ def test_a_deleted_profile_keeps_its_name_tags_and_pool(store: Store) -> None:
     store.system_profile(f"us.{SONNET}", routed, snapshot=earlier)
     store.application_profile("gonegonegone", routed, snapshot=earlier, profile_name="Gone", tags={"team": "x"})
     store.system_profile(f"us.{SONNET}", routed)
-    store.application_profile("otherprofile", routed)
     assert pool_of(store, "gonegonegone") == (f"geo/{SONNET}", "resolved")
     columns = "profile_name, tags, is_listed"
     kept = store.row(f"select {columns} from intermediate.int_profiles where profile_id = 'gonegonegone'")
