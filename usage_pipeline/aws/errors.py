@@ -28,6 +28,10 @@ IAM_ACTIONS = {
     "ListCustomModelDeployments": "bedrock:ListCustomModelDeployments",
     "GetCustomModel": "bedrock:GetCustomModel",
     "ListImportedModels": "bedrock:ListImportedModels",
+    "GetModelInvocationLoggingConfiguration": "bedrock:GetModelInvocationLoggingConfiguration",
+    "ListObjectsV2": "s3:ListBucket",
+    "GetObject": "s3:GetObject",
+    "FilterLogEvents": "logs:FilterLogEvents",
     "ListServiceQuotas": "servicequotas:ListServiceQuotas",
     "ListAWSDefaultServiceQuotas": "servicequotas:ListAWSDefaultServiceQuotas",
 }
