@@ -8,6 +8,8 @@ import datetime as dt
 import os
 import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -18,6 +20,7 @@ from usage_pipeline.config import COMMENTED_EXAMPLE, CONFIG_VARIABLE, Configurat
 
 if TYPE_CHECKING:
     from usage_pipeline.runs import RunOutcome
+    from usage_pipeline.sandbox.process import SandboxProcess
 
 CHECKS_FAILED = 2
 
@@ -211,11 +214,11 @@ def demo(
     seed: Annotated[int, typer.Option(help="Equal seeds make equal traffic.")] = 7,
 ) -> None:
     """Run the whole pipeline on a simulated AWS organisation: no credentials, no network, about a minute."""
-    from usage_pipeline.sandbox.process import prepare_demo_folder, sandbox_process
+    from usage_pipeline.sandbox.process import prepare_demo_folder
 
     if problem := prepare_demo_folder(folder):
         _stop(problem)
-    with sandbox_process(folder, days=days, seed=seed) as sandbox:
+    with _sandbox_or_stop(folder, days, seed) as sandbox:
         out.print(f"Simulated AWS at {sandbox.endpoint_url}; its traffic is made up.", markup=False, highlight=False)
         os.environ.update(sandbox.environment)
         settings = _settings_or_stop()
@@ -223,6 +226,17 @@ def demo(
     out.print(f"{'truth':12} {folder / 'truth.duckdb'}", markup=False, highlight=False, soft_wrap=True)
     # Checks that fail are part of the show: the simulated organisation has planned faults.
     raise typer.Exit(0 if exit_code == CHECKS_FAILED else exit_code)
+
+
+@contextmanager
+def _sandbox_or_stop(folder: Path, days: int, seed: int) -> Generator["SandboxProcess"]:
+    from usage_pipeline.sandbox.process import SandboxEndedError, sandbox_process
+
+    try:
+        with sandbox_process(folder, days=days, seed=seed) as running:
+            yield running
+    except SandboxEndedError as error:
+        _stop(str(error))
 
 
 def _demo_days(settings: Settings, days: int) -> tuple[dt.date, dt.date]:
@@ -238,15 +252,11 @@ def dev(
     config: ConfigOption = None,
 ) -> None:
     """Open Dagster's UI, schedule and sensors, with the pool limit that the warehouse needs."""
-    from contextlib import ExitStack
-
     from usage_pipeline.runs import prepare_instance_folder
 
     with ExitStack() as stack:
         if sandbox:
-            from usage_pipeline.sandbox.process import sandbox_process
-
-            running = stack.enter_context(sandbox_process(folder, days=30, seed=7))
+            running = stack.enter_context(_sandbox_or_stop(folder, days=30, seed=7))
             os.environ.update(running.environment)
             out.print(f"Simulated AWS at {running.endpoint_url}.", markup=False, highlight=False)
         settings = _settings_or_stop(config)

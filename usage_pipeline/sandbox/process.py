@@ -24,6 +24,10 @@ _READY = "Ready at "
 _DEMO_OUTPUTS = ("warehouse.duckdb", "warehouse.duckdb.wal", "truth.duckdb", "report.html", "report.json")
 
 
+class SandboxEndedError(RuntimeError):
+    """The sandbox's process ended before it was ready; it has said why on standard error."""
+
+
 @dataclass(frozen=True)
 class SandboxProcess:
     """A sandbox that runs in another process: its address, and the environment that points AWS programs at it."""
@@ -85,7 +89,7 @@ def sandbox_process(folder: Path, *, days: int, seed: int) -> Generator[SandboxP
     """Start `usage-pipeline sandbox serve` and wait until it is ready; it ends with the block, or with this process.
 
     Raises:
-        RuntimeError: the sandbox ended before it was ready; its own words are on standard error.
+        SandboxEndedError: the sandbox ended before it was ready; its own words are on standard error.
     """
     command = [sys.executable, "-m", "usage_pipeline.cli", "sandbox", "serve", "--until-stdin-closes"]
     command += ["--out", str(folder), "--days", str(days), "--seed", str(seed)]
@@ -99,11 +103,10 @@ def sandbox_process(folder: Path, *, days: int, seed: int) -> Generator[SandboxP
 
 
 def _wait_until_ready(process: "subprocess.Popen[str]") -> SandboxProcess:
-    if process.stdout is None:
-        raise RuntimeError("the sandbox's output is not captured")
-    for line in process.stdout:
+    output = process.stdout or ()
+    for line in output:
         if line.startswith(_READY):
-            pairs = shlex.split(process.stdout.readline().removeprefix("export "))
+            pairs = shlex.split(next(iter(output)).removeprefix("export "))
             environment = dict(pair.split("=", 1) for pair in pairs)
             return SandboxProcess(environment["AWS_ENDPOINT_URL"], environment)
-    raise RuntimeError("The sandbox ended before it was ready.")
+    raise SandboxEndedError("The simulated AWS ended before it was ready.")
