@@ -30,6 +30,7 @@ PARTITIONED = [
 ]
 """What AWS is asked for by UTC day."""
 
+# A new asset or SQL model belongs in this list; one that goes is a change for those who query it.
 ASSETS = [
     "intermediate/int_application_profiles_resolved",
     "intermediate/int_burndown_rates",
@@ -37,7 +38,9 @@ ASSETS = [
     "intermediate/int_profile_days_summed",
     "intermediate/int_profiles",
     "intermediate/int_profiles_listed",
+    "intermediate/int_profiles_rated",
     "intermediate/int_quota_limits",
+    "intermediate/int_quota_limits_used",
     "marts/latency_hourly",
     "marts/quota_headroom",
     "marts/quota_pools",
