@@ -35,6 +35,9 @@ run_monitoring:
   free_slots_after_run_end_seconds: 5
 telemetry:
   enabled: false
+# No invitation to a newsletter before the first page.
+nux:
+  enabled: false
 """
 
 _STEP_WORDS = {

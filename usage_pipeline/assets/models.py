@@ -3,6 +3,7 @@
 Not here: reading the files (`sql_models.py`), deciding what to build (`sql_builds.py`), the SQL (`dbt_like_sql/`).
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import dagster as dg
 import duckdb
 
 from usage_pipeline.assets.metadata import table_lineage, table_schema
+from usage_pipeline.raw_tables import CLOUDWATCH_METRICS
 from usage_pipeline.sql_builds import BuiltModel, build
 from usage_pipeline.sql_models import SqlModel, column_lineage, column_types
 from usage_pipeline.warehouse import WAREHOUSE_POOL, Warehouse
@@ -24,12 +26,27 @@ def model_spec(model: SqlModel) -> dg.AssetSpec:
     """The model as Dagster shows it before it is built."""
     return dg.AssetSpec(
         key=model_key(model),
-        deps=[dg.AssetKey(name.split(".")) for name in model.dependencies if not name.startswith("ops.")],
-        description=f"{model.description}\n\n```sql\n{model.sql.strip()}\n```",
+        deps=[dg.AssetKey(name.split(".")) for name in upstream_tables(model)],
+        description=f"{model.description}\n\n```sql\n{without_header(model.sql)}\n```",
         group_name=model.schema,
         kinds={"duckdb", "sql"},
         metadata={"dagster/relation_identifier": model.qualified_name},
     )
+
+
+def upstream_tables(model: SqlModel) -> list[str]:
+    """The tables whose assets come before the model. What `ops` notes of a reading is written with the metrics."""
+    return sorted({CLOUDWATCH_METRICS.qualified_name if _is_ops(name) else name for name in model.dependencies})
+
+
+def _is_ops(table: str) -> bool:
+    return table.startswith("ops.")
+
+
+def without_header(sql: str) -> str:
+    """The statement without the comment that opens the file, which is the description already."""
+    lines = sql.strip().splitlines()
+    return "\n".join(itertools.dropwhile(lambda line: line.startswith("--"), lines))
 
 
 def build_model_assets(models: Sequence[SqlModel]) -> dg.AssetsDefinition:
