@@ -1,0 +1,127 @@
+"""Decoded records to Arrow rows of `raw.invocations`.
+
+Here: one expression per column. Not here: what bodies say (`body_facts.py`).
+"""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from usage_pipeline.invocation_logs.body_facts import BodyFacts, body_facts
+from usage_pipeline.invocation_logs.model_ids import profile_id
+from usage_pipeline.invocation_logs.records import Identity, Input, LogRecord, Output
+
+_TEXT = pa.string()
+_COUNT = pa.int64()
+
+INVOCATION_SCHEMA = pa.schema(
+    {
+        "usage_date": pa.date32(),
+        "account_id": _TEXT,
+        "region": _TEXT,
+        "request_id": _TEXT,
+        "ts": pa.timestamp("us"),
+        "operation": _TEXT,
+        "logged_model_id": _TEXT,
+        "profile_id": _TEXT,
+        "inference_region": _TEXT,
+        "principal_arn": _TEXT,
+        "request_metadata": pa.map_(_TEXT, _TEXT),
+        "error_code": _TEXT,
+        "input_tokens": _COUNT,
+        "output_tokens": _COUNT,
+        "cache_read_tokens": _COUNT,
+        "cache_write_tokens": _COUNT,
+        "cache_write_5m_tokens": _COUNT,
+        "cache_write_1h_tokens": _COUNT,
+        "output_images": _COUNT,
+        "max_tokens": _COUNT,
+        "stop_reason": _TEXT,
+        "latency_ms": pa.float64(),
+        "ttft_ms": pa.float64(),
+        "service_tier": _TEXT,
+    }
+)
+"""The columns of `raw.invocations`, in order."""
+
+_NO_INPUT = Input()
+_NO_OUTPUT = Output()
+_NOBODY = Identity()
+
+
+def invocation_rows(records: Sequence[LogRecord]) -> pa.Table:
+    """One row per record, in their order, with `INVOCATION_SCHEMA`."""
+    inputs = [record.input or _NO_INPUT for record in records]
+    outputs = [record.output or _NO_OUTPUT for record in records]
+    facts = [body_facts(record) for record in records]
+    times = pa.array([record.timestamp for record in records], pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
+    model_ids = pa.array([record.model_id for record in records], _TEXT)
+    columns: dict[str, pa.Array] = {
+        "usage_date": times.cast(pa.date32(), safe=False),
+        "account_id": pa.array([record.account_id for record in records], _TEXT),
+        "region": pa.array([record.region for record in records], _TEXT),
+        "request_id": pa.array([record.request_id for record in records], _TEXT),
+        "ts": times,
+        "operation": pa.array([record.operation for record in records], _TEXT),
+        "logged_model_id": model_ids,
+        "profile_id": _profile_ids(model_ids),
+        "inference_region": pa.array([record.inference_region for record in records], _TEXT),
+        "principal_arn": pa.array([(record.identity or _NOBODY).arn for record in records], _TEXT),
+        "request_metadata": _request_metadata(records),
+        "error_code": pa.array([record.error_code for record in records], _TEXT),
+        "input_tokens": pa.array([part.tokens for part in inputs], _COUNT),
+        "output_tokens": pa.array([part.tokens for part in outputs], _COUNT),
+        "cache_read_tokens": pa.array([part.cache_read_tokens for part in inputs], _COUNT),
+        "output_images": pa.array([part.images for part in outputs], _COUNT),
+        **_cache_writes([part.cache_write_tokens for part in inputs], facts),
+        **_plain_facts(facts),
+    }
+    return pa.table([columns[name] for name in INVOCATION_SCHEMA.names], schema=INVOCATION_SCHEMA)
+
+
+def _profile_ids(model_ids: pa.StringArray) -> pa.Array:
+    """Few models have many calls, so each spelling is normalised once."""
+    encoded = model_ids.dictionary_encode()
+    normalised = pa.array([profile_id(model_id) for model_id in encoded.dictionary.to_pylist()], _TEXT)
+    return normalised.take(encoded.indices)
+
+
+def _request_metadata(records: Sequence[LogRecord]) -> pa.Array:
+    metadata = [record.request_metadata or None for record in records]
+    if not any(metadata):
+        return pa.nulls(len(metadata), INVOCATION_SCHEMA.field("request_metadata").type)
+    offsets: list[int | None] = []
+    keys: list[str] = []
+    values: list[str | None] = []
+    for pairs in metadata:
+        offsets.append(len(keys) if pairs else None)
+        if pairs:
+            keys += pairs
+            values += pairs.values()
+    offsets.append(len(keys))
+    return pa.MapArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(keys, _TEXT), pa.array(values, _TEXT))
+
+
+def _cache_writes(totals: list[int | None], facts: Sequence[BodyFacts]) -> dict[str, pa.Array]:
+    """Total and split. A split that does not add up to the record's own total is not believed."""
+    five_minutes: list[int | None] = [fact.cache_write_5m_tokens for fact in facts]
+    one_hour: list[int | None] = [fact.cache_write_1h_tokens for fact in facts]
+    for row, (short, long) in enumerate(zip(five_minutes, one_hour, strict=True)):
+        if short is None or long is None:
+            continue
+        if totals[row] is None:
+            totals[row] = short + long
+        elif totals[row] != short + long:
+            five_minutes[row] = one_hour[row] = None
+    return {
+        "cache_write_tokens": pa.array(totals, _COUNT),
+        "cache_write_5m_tokens": pa.array(five_minutes, _COUNT),
+        "cache_write_1h_tokens": pa.array(one_hour, _COUNT),
+    }
+
+
+def _plain_facts(facts: Sequence[BodyFacts]) -> dict[str, pa.Array]:
+    names = ("max_tokens", "stop_reason", "latency_ms", "ttft_ms", "service_tier")
+    return {
+        name: pa.array([getattr(fact, name) for fact in facts], INVOCATION_SCHEMA.field(name).type) for name in names
+    }

@@ -1,0 +1,169 @@
+"""Records that do not fit their types: what can be read of them is read, the rest of the record is unknown.
+
+Here: JSON read as leniently as Python can, numbers and texts coerced, parts of another kind left out, and the reason
+why a record is unusable. Slow, and only for lines that typed decoding refuses. No message holds any of the text.
+"""
+
+import datetime as dt
+import json
+import math
+from functools import cache
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from usage_pipeline.invocation_logs.records import LogRecord
+
+RECORD_SCHEMA_TYPE = "ModelInvocationLog"
+
+_LARGEST_COUNT = 2**63 - 1
+
+
+class UnusableRecordError(Exception):
+    """The bytes are no record that a row could be made of. The message is the reason, without the text."""
+
+
+class NotJsonError(UnusableRecordError):
+    """The bytes are not JSON: perhaps the beginning of a record that was cut off."""
+
+
+def read_leniently(line: bytes, account_id: str | None, region: str | None) -> LogRecord:
+    """Read one line; `account_id` and `region` stand in where the record has none.
+
+    Raises:
+        UnusableRecordError: not JSON, not an object, or without what a row needs.
+    """
+    try:
+        value = json.loads(line.decode("utf-8-sig", "replace"), strict=False)
+    except json.JSONDecodeError as error:
+        raise NotJsonError(f"not JSON from character {error.pos + 1} on") from None
+    except (ValueError, RecursionError):
+        raise UnusableRecordError("JSON with a number too long or nested too deeply to read") from None
+    return record_from(value, account_id, region)
+
+
+def record_from(value: Any, account_id: str | None, region: str | None) -> LogRecord:
+    """Make a record of parsed JSON, as `read_leniently` does."""
+    if not isinstance(value, dict):
+        raise UnusableRecordError("not a JSON object")
+    fields = _fields_of(value, inspect.type_info(LogRecord))
+    fields["account_id"] = fields.get("account_id") or account_id
+    fields["region"] = fields.get("region") or region
+    for name, spelling in _REQUIRED.items():
+        if not fields.get(name):
+            raise UnusableRecordError(f"{spelling} is missing or unreadable")
+    return usable(LogRecord(**fields))
+
+
+_REQUIRED = {
+    "timestamp": "timestamp",
+    "account_id": "accountId",
+    "region": "region",
+    "request_id": "requestId",
+    "model_id": "modelId",
+}
+
+
+def usable(record: LogRecord) -> LogRecord:
+    """Return the record if it is of the kind that we read.
+
+    Raises:
+        UnusableRecordError: it is a record of another log.
+    """
+    if record.schema_type not in (None, RECORD_SCHEMA_TYPE):
+        raise UnusableRecordError(f"schemaType is not {RECORD_SCHEMA_TYPE}")
+    return record
+
+
+def _fields_of(value: dict[str, Any], struct: inspect.Type) -> dict[str, Any]:
+    """Keyword arguments for a struct: the fields whose value, or a part of it, is of the declared type."""
+    fields: dict[str, Any] = {}
+    for name, encoded_name, kind in _struct_fields(struct.cls):
+        if encoded_name in value:
+            coerced = _coerced(value[encoded_name], kind)
+            if coerced is not None:
+                fields[name] = coerced
+    return fields
+
+
+@cache
+def _struct_fields(cls: type[msgspec.Struct]) -> tuple[tuple[str, str, inspect.Type], ...]:
+    return tuple((field.name, field.encode_name, field.type) for field in inspect.type_info(cls).fields)
+
+
+def _coerced(value: Any, kind: inspect.Type) -> Any:
+    """The value as the type wants it; None where it cannot be."""
+    match kind:
+        case inspect.UnionType():
+            options = [_coerced(value, option) for option in kind.types if not isinstance(option, inspect.NoneType)]
+            return next((option for option in options if option is not None), None)
+        case inspect.StructType():
+            return kind.cls(**_fields_of(value, kind)) if isinstance(value, dict) else None
+        case inspect.ListType():
+            return _items(value, kind.item_type) if isinstance(value, list) else None
+        case inspect.DictType():
+            return _text_map(value) if isinstance(value, dict) else None
+        case inspect.StrType():
+            return _text(value)
+        case inspect.IntType():
+            return _count(value)
+        case inspect.FloatType():
+            return _number(value)
+        case inspect.DateTimeType():
+            return _time(value)
+        case _:
+            return None
+
+
+def _items(values: list[Any], kind: inspect.Type) -> list[Any]:
+    coerced = (_coerced(value, kind) for value in values)
+    return [item for item in coerced if item is not None]
+
+
+def _text_map(value: dict[str, Any]) -> dict[str, str | None]:
+    return {_encodable(key): _text(item) for key, item in value.items()}
+
+
+def _text(value: Any) -> str | None:
+    """Text, also of a number; a lone surrogate, which UTF-8 cannot hold, becomes a question mark."""
+    if isinstance(value, str):
+        return _encodable(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return json.dumps(value)
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def _count(value: Any) -> int | None:
+    number = _number(value)
+    if number is None or not 0 <= number <= _LARGEST_COUNT or number != math.floor(number):
+        return None
+    return int(value) if isinstance(value, int | str) and str(value).strip().isdecimal() else int(number)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _time(value: Any) -> dt.datetime | None:
+    """A time with a date; without a zone it is UTC, as everything in the log."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return msgspec.convert(value, dt.datetime)
+    except msgspec.ValidationError:
+        pass
+    try:
+        return dt.datetime.fromisoformat(value.strip())
+    except ValueError:
+        return None
