@@ -6,6 +6,7 @@ check of severity ERROR failed.
 
 import datetime as dt
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Generator
@@ -265,12 +266,20 @@ def dev(
         os.environ[CONFIG_VARIABLE] = str(Path(os.environ.get(CONFIG_VARIABLE, "usage_pipeline.yaml")).resolve())
         out.print(f"Dagster at http://127.0.0.1:{port}; stop with Ctrl-C.", markup=False, highlight=False)
         command = [sys.executable, "-m", "dagster", "dev", "-m", "usage_pipeline.definitions", "--port", str(port)]
-        # Ctrl-C reaches Dagster too; it ends its own processes first.
-        try:
-            exit_code = subprocess.run(command, check=False).returncode  # noqa: S603  (our own interpreter)
-        except KeyboardInterrupt:
-            exit_code = 0
+        exit_code = _run_until_stopped(command)
     raise typer.Exit(exit_code)
+
+
+def _run_until_stopped(command: list[str]) -> int:
+    """Run a command until it ends or we are stopped; Ctrl-C and SIGTERM both let it end what it started."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with subprocess.Popen(command) as process:  # noqa: S603  (our own interpreter)
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            return 0
 
 
 @sandbox_app.command("serve")
