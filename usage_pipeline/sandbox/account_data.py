@@ -2,24 +2,43 @@
 
 from dataclasses import dataclass
 
+from usage_pipeline.sandbox.log_objects import LogStore
+from usage_pipeline.sandbox.log_plan import LogPlan, plan_logs
+from usage_pipeline.sandbox.log_records import RecordWriter
 from usage_pipeline.sandbox.metrics import MetricStore
 from usage_pipeline.sandbox.options import SandboxOptions
 from usage_pipeline.sandbox.organisation import Organisation
+from usage_pipeline.sandbox.principals import RequestPrincipals, principals_of
 from usage_pipeline.sandbox.traffic import Requests, generate_requests
 
 
 @dataclass(frozen=True)
 class AccountData:
-    """The organisation, its requests and the metrics derived from them."""
+    """The organisation, its requests, and the metrics and logs derived from them."""
 
     options: SandboxOptions
     organisation: Organisation
     requests: Requests
     metrics: MetricStore
+    principals: RequestPrincipals
+    log_plan: LogPlan
+    log_writer: RecordWriter
+    logs: LogStore
 
 
 def build_account_data(options: SandboxOptions) -> AccountData:
     """Make a sandbox's data; equal options give equal data."""
     organisation = Organisation(options.profiles_factor)
     requests = generate_requests(options, organisation)
-    return AccountData(options, organisation, requests, MetricStore(requests))
+    principals, plan = principals_of(requests), plan_logs(requests, options)
+    writer = RecordWriter(requests, plan, principals)
+    return AccountData(
+        options=options,
+        organisation=organisation,
+        requests=requests,
+        metrics=MetricStore(requests),
+        principals=principals,
+        log_plan=plan,
+        log_writer=writer,
+        logs=LogStore(requests, plan, writer, options),
+    )

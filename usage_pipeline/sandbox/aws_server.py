@@ -13,19 +13,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from threading import Lock, Thread
-from typing import Any
+from urllib.parse import unquote
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from moto.core.request import Request, determine_request_protocol
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import camelcase_to_underscores, get_service_model
-from moto.iam.models import AccessKey, get_account_id_from, iam_backends
+from moto.iam.models import get_account_id_from
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from usage_pipeline.sandbox.account_data import AccountData
 from usage_pipeline.sandbox.faults import FaultSwitches, UnknownFaultError
-from usage_pipeline.sandbox.organisation import ACCOUNTS
+from usage_pipeline.sandbox.moto_setup import register_access_key, set_up_logging
 from usage_pipeline.sandbox.refusals import Answer, AnsweredByMotoError, RefusedRequestError, error_answer
 from usage_pipeline.sandbox.responses_account import (
     SandboxAccountResponse,
@@ -35,11 +35,7 @@ from usage_pipeline.sandbox.responses_account import (
 )
 from usage_pipeline.sandbox.responses_bedrock import SandboxBedrockResponse
 from usage_pipeline.sandbox.responses_cloudwatch import SandboxCloudWatchResponse
-
-ACCESS_KEY_ID = "AKIASANDBOX000000001"
-SECRET_ACCESS_KEY = "sandbox"  # noqa: S105  (the server checks no signature)
-CREDENTIALS_ACCOUNT = "111122223333"
-"""The account that the sandbox's own access key belongs to."""
+from usage_pipeline.sandbox.responses_s3 import answer_s3, log_bucket_of, operation_of
 
 CONTROL_PATH = "/_sandbox/"
 """GET and PUT faults (a JSON list of texts), GET and DELETE call-counts. No bucket name starts with `_`."""
@@ -48,6 +44,7 @@ _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]+)/[^/]+/(?P<region>[^/]+)/(?P
 _BOTO_NAMES = {"monitoring": "cloudwatch", "servicequotas": "service-quotas"}
 """boto3's name of a service by the name that signs its requests, where they differ."""
 
+_UNSIGNED = error_answer(RefusedRequestError("AccessDenied", "Access Denied"), "rest-xml")
 _JSON_HEADERS = {"Content-Type": "application/json"}
 
 
@@ -61,6 +58,7 @@ class SandboxApplication:
     def __init__(self, data: AccountData) -> None:
         self.faults = FaultSwitches(data.options.faults)
         self._moto = DomainDispatcherApplication(create_backend_app)
+        self._logs = data.logs
         self._counts: Counter[str] = Counter()
         self._lock = Lock()
         self._handlers: dict[str, tuple[tuple[str, ...], Callable[[], BaseResponse]]] = {
@@ -73,7 +71,8 @@ class SandboxApplication:
             "account": (SandboxAccountResponse.OPERATIONS, SandboxAccountResponse),
             "sts": (SandboxTokenResponse.OPERATIONS, SandboxTokenResponse),
         }
-        _register_credentials()
+        register_access_key()
+        set_up_logging()
 
     @property
     def call_counts(self) -> dict[str, int]:
@@ -91,23 +90,30 @@ class SandboxApplication:
         path = environ.get("PATH_INFO", "")
         if path.startswith(CONTROL_PATH):
             return _send(self._control(path.removeprefix(CONTROL_PATH), environ), start_response)
-        signed = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+        # A presigned address carries the same words in its query.
+        signed = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION") or unquote(environ.get("QUERY_STRING", "")))
         if signed is None:
-            return self._moto(environ, start_response)
+            is_ours = log_bucket_of(self._logs, environ) is not None
+            return _send(_UNSIGNED, start_response) if is_ours else self._moto(environ, start_response)
         service = _BOTO_NAMES.get(signed["service"], signed["service"])
         body = _buffer_body(environ) if service in self._handlers or _is_form(environ) else None
         response = self._handlers[service][1]() if service in self._handlers else None
-        operation = _operation(response, environ, body)
+        bucket = log_bucket_of(self._logs, environ) if service == "s3" else None
+        operation = operation_of(environ) if bucket else _operation(response, environ, body)
         with self._lock:
             self._counts[f"{service}.{operation}"] += 1
         try:
             account_id = _account_to_enter(response, operation) or get_account_id_from(signed["key"])
             self._meet_faults(service, operation, account_id, signed["region"])
+            if bucket:
+                answer = answer_s3(self._logs, bucket, environ, account_id, self.faults.damages)
+                return _send(answer, start_response)
             if response is not None and operation in self._handlers[service][0]:
                 return _send(_answer(response, operation), start_response)
         except RefusedRequestError as error:
             protocol = determine_request_protocol(get_service_model(service), environ.get("CONTENT_TYPE"))
-            return _send(error_answer(error, protocol), start_response)
+            status, headers, content = error_answer(error, protocol)
+            return _send((status, headers, b"" if environ["REQUEST_METHOD"] == "HEAD" else content), start_response)
         except AnsweredByMotoError:
             pass
         if body is not None:
@@ -122,7 +128,7 @@ class SandboxApplication:
             arn = f"arn:aws:iam::{account_id}:user/sandbox"
             raise RefusedRequestError(code, f"User: {arn} is not authorized to perform: {service}:{operation}")
         if self.faults.takes_throttle(service):
-            raise RefusedRequestError("ThrottlingException", "Rate exceeded")
+            raise RefusedRequestError("SlowDown" if service == "s3" else "ThrottlingException", "Rate exceeded")
 
     def _control(self, name: str, environ: WSGIEnvironment) -> Answer:
         method = environ["REQUEST_METHOD"]
@@ -140,19 +146,6 @@ class SandboxApplication:
             return HTTPStatus.OK, _JSON_HEADERS, json.dumps(counts)
         known = "GET or PUT /_sandbox/faults, GET or DELETE /_sandbox/call-counts"
         return HTTPStatus.NOT_FOUND, _JSON_HEADERS, json.dumps({"message": f"There is {known}."})
-
-
-def _register_credentials() -> None:
-    """Tell moto whose the sandbox's access key is; moto's state is shared by all sandboxes of a process."""
-    for account_id in ACCOUNTS:
-        _ = iam_backends[account_id]["aws"]
-    backend = iam_backends[CREDENTIALS_ACCOUNT]["aws"]
-    if ACCESS_KEY_ID not in backend.access_keys:
-        user = backend.create_user(region_name="us-east-1", user_name="sandbox")
-        key: Any = AccessKey(user_name="sandbox", prefix="AKIA", account_id=CREDENTIALS_ACCOUNT)
-        key.access_key_id = ACCESS_KEY_ID
-        user.access_keys.append(key)
-        backend.access_keys[ACCESS_KEY_ID] = key
 
 
 def _is_form(environ: WSGIEnvironment) -> bool:
@@ -196,8 +189,8 @@ def _answer(response: BaseResponse, operation: str) -> Answer:
 def _send(answer: Answer, start_response: StartResponse) -> Iterable[bytes]:
     status, headers, body = answer
     content = body.encode() if isinstance(body, str) else body
-    sent = [(name, str(value)) for name, value in headers.items()]
-    start_response(f"{int(status)} {HTTPStatus(status).phrase}", [*sent, ("Content-Length", str(len(content)))])
+    sent = {"Content-Length": len(content), **headers}  # the answer to HEAD has a length and no content
+    start_response(f"{int(status)} {HTTPStatus(status).phrase}", [(name, str(value)) for name, value in sent.items()])
     return [content]
 
 

@@ -1,13 +1,17 @@
-"""Faults that can be switched on: denied, throttled and slow APIs, and metric answers that lack points.
+"""Faults that can be switched on: denied, throttled and slow APIs, metric answers that lack points, broken log files.
 
-Here: their text form and what is on at the moment. Not here: the answers (`aws_server.py`, `responses_cloudwatch.py`).
+Here: their text form and what is on at the moment. Not here: the answers (`aws_server.py`, `responses_cloudwatch.py`),
+which log object breaks (`log_objects.py`).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import Lock
 
-FORMS = "denied:<service>:<account>:<region>, throttled:<service>[:n], slow:<service>:<ms>, partial_data[:n]"
+FORMS = (
+    "denied:<service>:<account>:<region>, throttled:<service>[:n], slow:<service>:<ms>, partial_data[:n], "
+    "truncated_log, malformed_log_line"
+)
 """Services are named as in boto3, account and region may be `*`; without n a fault lasts until it is switched off.
 
 The account of AssumeRole is the role's, so `denied:sts:444455556666:*` closes that account.
@@ -29,6 +33,7 @@ class _Faults:
     throttled: dict[str, int] = field(default_factory=dict[str, int])
     slow_ms: dict[str, int] = field(default_factory=dict[str, int])
     partial_data: int = 0
+    damages: set[str] = field(default_factory=set[str])
 
 
 class FaultSwitches:
@@ -70,6 +75,11 @@ class FaultSwitches:
         """How long the service waits before it answers."""
         return self._faults.slow_ms.get(service, 0) / 1000
 
+    @property
+    def damages(self) -> frozenset[str]:
+        """Which damage is done to the log objects that are planned for it."""
+        return frozenset(self._faults.damages)
+
     def takes_partial_data(self) -> bool:
         """Whether this GetMetricData answer lacks points; a counted fault has one answer less to go."""
         with self._lock:
@@ -94,6 +104,8 @@ def _add(faults: _Faults, text: str) -> None:
                 faults.partial_data = _LASTING
             case ["partial_data", count]:
                 faults.partial_data = int(count)
+            case ["truncated_log" | "malformed_log_line" as damage]:
+                faults.damages.add(damage)
             case _:
                 raise UnknownFaultError(text)
     except ValueError as error:

@@ -14,7 +14,8 @@ class SandboxOptions:
 
     `days` counts full UTC days before the day of `end`. `end` is the simulated now, UTC without a zone, cut to the
     minute: the sandbox knows nothing after it, and its clock stands still. `profiles_factor` multiplies the profiles
-    for load tests.
+    for load tests. `logs_throttles`: throttled attempts are in the invocation logs too; whether AWS logs them is not
+    documented.
     """
 
     days: int = 30
@@ -22,6 +23,7 @@ class SandboxOptions:
     end: datetime = field(default_factory=_this_minute)
     faults: tuple[str, ...] = ()
     profiles_factor: int = 1
+    logs_throttles: bool = False
 
     def __post_init__(self) -> None:
         if self.days < 1:

@@ -182,6 +182,11 @@ class Called:
     endpoint_type: str
     model_id: str
 
+    @property
+    def is_claude(self) -> bool:
+        """Whether an Anthropic model answers; only theirs keep a prompt cache for an hour."""
+        return self.model_id.startswith("anthropic.")
+
 
 @dataclass(frozen=True)
 class Caller:

@@ -11,6 +11,10 @@ _STATUS = {
     "AccessDenied": HTTPStatus.FORBIDDEN,
     "AccessDeniedException": HTTPStatus.FORBIDDEN,
     "ResourceNotFoundException": HTTPStatus.NOT_FOUND,
+    "NoSuchKey": HTTPStatus.NOT_FOUND,
+    "PreconditionFailed": HTTPStatus.PRECONDITION_FAILED,
+    "InvalidRange": HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    "SlowDown": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 

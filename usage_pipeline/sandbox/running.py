@@ -43,7 +43,7 @@ class RunningSandbox:
     @property
     def environment(self) -> Mapping[str, str]:
         """Variables with which any AWS program uses the sandbox; the credentials are production's."""
-        from usage_pipeline.sandbox.aws_server import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+        from usage_pipeline.sandbox.moto_setup import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,

@@ -1,7 +1,7 @@
-"""Requests, from one seeded generator: the source of every metric, and later of every log record.
+"""Requests, from one seeded generator: the source of every metric and of every log record.
 
-Here: when each caller calls, how many tokens, how long it takes, what fails. Not here: who calls (`organisation.py`),
-throttling (`limiter.py`), metrics (`metrics.py`).
+Here: when each caller calls, how many tokens, how long it takes, what fails. Not here: who calls (`organisation.py`,
+`principals.py`), throttling (`limiter.py`), metrics (`metrics.py`), logs (`log_plan.py`).
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from usage_pipeline.sandbox import limiter
 from usage_pipeline.sandbox.options import SandboxOptions
@@ -39,8 +40,6 @@ RETRIES = 2
 ERRORS = ("", "ThrottlingException", "ValidationException", "ModelTimeoutException", "InternalServerException")
 """Error code by its number; 0 is success."""
 SUCCESS, THROTTLED, REJECTED, TIMED_OUT, SERVER_ERROR = range(5)
-
-_PEOPLE = ("alice", "bob", "chiara", "dmitri", "emeka", "fumiko")
 
 
 @dataclass(frozen=True)
@@ -225,12 +224,12 @@ def _errors(caller: Caller, random: np.random.Generator, count: int) -> Array:
 
 
 def _cached(caller: Caller, input_tokens: Array, random: np.random.Generator) -> dict[str, Array]:
-    """Cache reads and writes: a cached request reads a long prefix, one in five writes it, some for an hour."""
+    """Cache reads and writes: a cached request reads a long prefix, one in five writes it, Claude some for an hour."""
     count = len(input_tokens)
     is_cached = random.random(count) < caller.cached_share
     prefix = np.where(is_cached, random.integers(2, 6, count) * input_tokens, 0)
     writes = random.random(count) < 0.2
-    for_an_hour = random.random(count) < 0.3
+    for_an_hour = (random.random(count) < 0.3) & caller.called.is_claude
     return {
         "cache_read": np.where(writes, 0, prefix),
         "cache_write_5m": np.where(writes & ~for_an_hour, prefix, 0),
@@ -347,10 +346,12 @@ def _finish(columns: dict[str, Array], callers: tuple[Caller, ...], options: San
     return Requests(callers=callers, end=options.end, retry_of=retry_of, ids=ids, **typed)
 
 
-def principal_arn(caller: Caller, session: int) -> str:
-    """ARN of who sent a request: an IAM user, or a role's session."""
-    if caller.principal.startswith("user/"):
-        return f"arn:aws:iam::{caller.account_id}:{caller.principal}"
-    instance = f"i-0{crc32(f'{caller.key}/{session}'.encode()):08x}{session:08x}"
-    person = f"{_PEOPLE[session % len(_PEOPLE)]}@example.com"
-    return f"arn:aws:sts::{caller.account_id}:" + caller.principal.format(instance=instance, person=person)
+def request_ids(ids: Array) -> Any:  # pyarrow's types are partial
+    """The 16 bytes of each id as lower-case text with dashes, in an Arrow array."""
+    digits = np.frombuffer(b"0123456789abcdef", np.uint8)
+    text: Any = np.full((len(ids), 36), ord("-"), np.uint8)
+    places = [place for place in range(36) if place not in (8, 13, 18, 23)]
+    text[:, places[0::2]] = digits[ids >> 4]
+    text[:, places[1::2]] = digits[ids & 15]
+    offsets: Any = np.arange(0, 36 * len(ids) + 1, 36, dtype=np.int32)
+    return pa.Array.from_buffers(pa.string(), len(ids), [None, pa.py_buffer(offsets), pa.py_buffer(text)])

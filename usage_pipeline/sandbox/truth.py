@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from usage_pipeline.sandbox.account_data import AccountData
 from usage_pipeline.sandbox.limiter import CAUSES
 from usage_pipeline.sandbox.organisation import Caller, Profile, models
+from usage_pipeline.sandbox.principals import RequestPrincipals
 from usage_pipeline.sandbox.quota_catalogue import pool_limits
-from usage_pipeline.sandbox.traffic import ERRORS, SESSIONS, Requests, principal_arn
+from usage_pipeline.sandbox.traffic import ERRORS, Requests, request_ids
 
 _REQUESTS = """
     create table requests as
@@ -24,12 +24,12 @@ _REQUESTS = """
         ts,
         callers.* exclude (caller),
         principal_arn,
-        facts.* exclude (request_id, ts, caller, session, error, cause),
+        facts.* exclude (request_id, ts, caller, principal, error, cause),
         errors.text as error_code,
         causes.text as throttle_cause
     from facts
     join callers using (caller)
-    join principals using (caller, session)
+    join principals using (principal)
     join errors on errors.number = facts.error
     join causes on causes.number = facts.cause
 """
@@ -109,7 +109,7 @@ def write_truth(path: Path, data: AccountData) -> None:
     """
     path.unlink(missing_ok=True)
     with duckdb.connect(str(path), config={"memory_limit": "200MB", "threads": "1"}) as connection:
-        for name, rows in _lookups(data.requests).items():
+        for name, rows in _lookups(data.requests, data.principals).items():
             connection.register(name, rows)
         connection.execute(_REQUESTS)
         connection.execute(_USAGE_MINUTELY)
@@ -119,34 +119,30 @@ def write_truth(path: Path, data: AccountData) -> None:
             connection.execute(f"create table {name} as select * from {name}_rows")
 
 
-def _lookups(requests: Requests) -> dict[str, Any]:
+def _lookups(requests: Requests, principals: RequestPrincipals) -> dict[str, Any]:
     """The requests as numbers, and the tables that give the numbers their text."""
     callers = requests.callers
     return {
-        "facts": _facts_table(requests),
+        "facts": _facts_table(requests, principals),
         "callers": pa.Table.from_pylist(
             [_caller_row(number, caller) for number, caller in enumerate(callers)], _CALLER
         ),
         "principals": pa.Table.from_pylist(
-            [
-                {"caller": number, "session": session, "principal_arn": principal_arn(caller, session)}
-                for number, caller in enumerate(callers)
-                for session in range(SESSIONS)
-            ]
+            [{"principal": number, "principal_arn": principal.arn} for number, principal in enumerate(principals.known)]
         ),
         "errors": pa.Table.from_pylist([{"number": n, "text": code or None} for n, code in enumerate(ERRORS)]),
         "causes": pa.Table.from_pylist([{"number": n, "text": c if n else None} for n, c in enumerate(CAUSES)]),
     }
 
 
-def _facts_table(requests: Requests) -> Any:
+def _facts_table(requests: Requests, principals: RequestPrincipals) -> Any:
     """One row per request or throttled attempt; NULL where it has no such value."""
-    ids = _uuids(requests.ids)
+    ids = request_ids(requests.ids)
     columns: dict[str, Any] = {
         "request_id": ids,
         "ts": pa.array(requests.ts, pa.timestamp("ms")),
         "caller": requests.caller,
-        "session": requests.session,
+        "principal": principals.number,
         "error": requests.error,
         "cause": requests.cause,
         "max_tokens": pa.array(requests.max_tokens, mask=requests.max_tokens == 0),
@@ -181,17 +177,6 @@ def _caller_row(number: int, caller: Caller) -> dict[str, Any]:
         "service_tier": caller.service_tier or None,
         "request_metadata": list(caller.request_metadata.items()),
     }
-
-
-def _uuids(ids: Any) -> Any:
-    """The 16 bytes of each id as lower-case text with dashes."""
-    digits = np.frombuffer(b"0123456789abcdef", np.uint8)
-    text: Any = np.full((len(ids), 36), ord("-"), np.uint8)
-    places = [place for place in range(36) if place not in (8, 13, 18, 23)]
-    text[:, places[0::2]] = digits[ids >> 4]
-    text[:, places[1::2]] = digits[ids & 15]
-    offsets: Any = np.arange(0, 36 * len(ids) + 1, 36, dtype=np.int32)
-    return pa.Array.from_buffers(pa.string(), len(ids), [None, pa.py_buffer(offsets), pa.py_buffer(text)])
 
 
 def _pools_table(data: AccountData) -> Any:

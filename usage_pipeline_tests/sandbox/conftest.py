@@ -10,7 +10,7 @@ import pytest
 
 from usage_pipeline.sandbox import RunningSandbox, SandboxOptions, start_in_thread
 from usage_pipeline.sandbox.account_data import AccountData, build_account_data
-from usage_pipeline.sandbox.aws_server import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from usage_pipeline.sandbox.moto_setup import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from usage_pipeline.sandbox.organisation import EXTERNAL_ID, ROLE_NAME
 
 END = datetime.fromisoformat("2026-11-15T10:30")

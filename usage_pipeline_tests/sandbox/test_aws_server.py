@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from usage_pipeline.sandbox import RunningSandbox, SandboxOptions, start_in_thread
-from usage_pipeline.sandbox.aws_server import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from usage_pipeline.sandbox.moto_setup import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from usage_pipeline_tests.sandbox.conftest import END, MakeClient
 
 PRODUCTION, RESEARCH = "111122223333", "444455556666"
@@ -262,7 +262,6 @@ def test_moto_answers_what_the_sandbox_does_not(sandbox: RunningSandbox, make_cl
     s3.put_object(Bucket="answered-by-moto", Key="a", Body=b"text")
     assert s3.get_object(Bucket="answered-by-moto", Key="a")["Body"].read() == b"text"
     assert len(own_client(sandbox, "ec2").describe_regions()["Regions"]) > 20
-    assert make_client("bedrock").get_model_invocation_logging_configuration()["loggingConfig"] == {}
     quotas = make_client("service-quotas").list_aws_default_service_quotas(ServiceCode="vpc")["Quotas"]
     assert {quota["ServiceCode"] for quota in quotas} == {"vpc"}
 

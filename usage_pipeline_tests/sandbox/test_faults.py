@@ -11,8 +11,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from usage_pipeline.sandbox import RunningSandbox
-from usage_pipeline.sandbox.aws_server import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from usage_pipeline.sandbox.faults import FaultSwitches, UnknownFaultError
+from usage_pipeline.sandbox.moto_setup import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from usage_pipeline_tests.sandbox.conftest import END
 
 PRODUCTION = "111122223333"

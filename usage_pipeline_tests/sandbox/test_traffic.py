@@ -9,6 +9,7 @@ from usage_pipeline.sandbox import SandboxOptions
 from usage_pipeline.sandbox.account_data import AccountData
 from usage_pipeline.sandbox.limiter import ADMITTED, CAUSES, Calls, Limiter, limit
 from usage_pipeline.sandbox.organisation import PEAK_POOL, THROTTLED_POOLS
+from usage_pipeline.sandbox.principals import principal_arn
 from usage_pipeline.sandbox.quota_catalogue import pool_limits
 from usage_pipeline.sandbox.traffic import (
     ERRORS,
@@ -16,7 +17,6 @@ from usage_pipeline.sandbox.traffic import (
     THROTTLED,
     Requests,
     generate_requests,
-    principal_arn,
     window_start,
 )
 from usage_pipeline_tests.sandbox.conftest import END, OPTIONS
