@@ -20,7 +20,8 @@ class ReferenceDataError(ValueError):
     """A reference file says something that is not allowed. The text names the file, line, column and what is."""
 
 
-def _none_if_empty(value: object) -> object:
+def none_if_empty(value: object) -> object:
+    """For validators: an empty field of a CSV file is no value."""
     return None if value == "" else value
 
 
@@ -28,7 +29,7 @@ Text = Annotated[str, Field(min_length=1, description="a text that is not empty"
 Day = Annotated[date, Field(description="a UTC day written as YYYY-MM-DD")]
 LastDay = Annotated[
     date | None,
-    BeforeValidator(_none_if_empty),
+    BeforeValidator(none_if_empty),
     Field(description="a UTC day written as YYYY-MM-DD, or nothing while the row holds"),
 ]
 
@@ -98,29 +99,27 @@ class QuotaLabel(ReferenceRow):
         return (self.model_id, self.quota_label.casefold())
 
 
-ROW_TYPES: dict[str, type[ReferenceRow]] = {
-    "burndown_rates": BurndownRate,
-    "model_limits": ModelLimit,
-    "endpoint_prefixes": EndpointPrefix,
-    "quota_labels": QuotaLabel,
-}
+REFERENCE_FILES = ("burndown_rates", "model_limits", "endpoint_prefixes", "quota_labels", "model_prices")
+"""Every file beside this module, without `.csv`. The rows of model_prices are in `prices/price_rows.py`."""
 
 Row = TypeVar("Row", bound=ReferenceRow)
 
 
 def reference_path(name: str) -> Path:
     """Where a reference file is, by its name without `.csv`."""
-    if name not in ROW_TYPES:
-        raise ReferenceDataError(f"There is no reference file {name!r}. There are: {', '.join(ROW_TYPES)}.")
+    if name not in REFERENCE_FILES:
+        raise ReferenceDataError(f"There is no reference file {name!r}. There are: {', '.join(REFERENCE_FILES)}.")
     return REFERENCE_FOLDER / f"{name}.csv"
 
 
 def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
     """The rows of a reference file, each checked. Raises ReferenceDataError on the first that is not allowed."""
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        _check_header(path, next(reader, []), row_type)
-        rows = [(reader.line_num, _row(path, reader.line_num, values, row_type)) for values in reader if values]
+    return [row for _, row in numbered_rows(path, row_type)]
+
+
+def numbered_rows(path: Path, row_type: type[Row]) -> list[tuple[int, Row]]:
+    """The same rows, each with the line of the file that it ends on."""
+    rows = _checked_rows(path, row_type)
     first_lines: dict[tuple[str, ...], int] = {}
     for line, row in rows:
         if row.key() in first_lines:
@@ -128,7 +127,18 @@ def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
                 f"{path.name}, line {line}: {' | '.join(row.key())} was given on line {first_lines[row.key()]} already."
             )
         first_lines[row.key()] = line
-    return [row for _, row in rows]
+    return rows
+
+
+def _checked_rows(path: Path, row_type: type[Row]) -> list[tuple[int, Row]]:
+    try:
+        # Excel writes a byte order mark before the first column's name.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            _check_header(path, next(reader, []), row_type)
+            return [(reader.line_num, _row(path, reader.line_num, values, row_type)) for values in reader if values]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ReferenceDataError(f"{path.name} cannot be read as a CSV file in UTF-8: {error}.") from error
 
 
 def burndown_rates() -> list[BurndownRate]:
