@@ -95,16 +95,28 @@ def run(
     date: Annotated[dt.datetime | None, _day_option("--date", help="One UTC day.")] = None,
     first: Annotated[dt.datetime | None, _day_option("--from", help="First UTC day of a range.")] = None,
     last: Annotated[dt.datetime | None, _day_option("--to", help="Last UTC day of a range [default: today].")] = None,
+    restate: Annotated[
+        bool,
+        typer.Option(
+            "--restate", help="Make the stored days anew after a changed price, rate or rule; ask AWS nothing."
+        ),
+    ] = False,
     config: ConfigOption = None,
 ) -> None:
     """Read the days from AWS, rebuild what changed, check it, publish it and write the report.
 
     Without a day: the last days that the configuration looks back (3) and today so far; on an empty warehouse, the
-    last 30 days.
+    last 30 days. With --restate and without a day: every stored day.
     """
     settings = _settings_or_stop(config)
-    days = _days_to_run(settings, date, first, last)
-    raise typer.Exit(_run_and_say(settings, *days))
+    if restate:
+        if not settings.warehouse_file.exists():
+            _stop(
+                f"There is nothing to restate: {settings.warehouse_file} does not exist. Run without --restate first."
+            )
+        days = _days_to_run(settings, date, first, last) if date or first or last else (None, None)
+        raise typer.Exit(_run_and_say(settings, *days, restate=True))
+    raise typer.Exit(_run_and_say(settings, *_days_to_run(settings, date, first, last)))
 
 
 def _days_to_run(
@@ -156,11 +168,11 @@ class _ProgressBar:
             self.bar.update(self._task, description=self._days, advance=1)
 
 
-def _run_and_say(settings: Settings, first: dt.date, last: dt.date) -> int:
+def _run_and_say(settings: Settings, first: dt.date | None, last: dt.date | None, *, restate: bool = False) -> int:
     """Run the days with a progress bar, then say what failed and where the output is. Returns the exit code."""
     import dagster as dg
 
-    from usage_pipeline.runs import alone_in, prepare_instance_folder, put_away_killed_runs, run_days
+    from usage_pipeline.runs import alone_in, prepare_instance_folder, put_away_killed_runs, restate_days, run_days
 
     home = Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home)
     prepare_instance_folder(home)
@@ -172,10 +184,19 @@ def _run_and_say(settings: Settings, first: dt.date, last: dt.date) -> int:
     with alone_in(settings.data_folder, waiting), dg.DagsterInstance.from_config(str(home)) as instance:
         for run_id in put_away_killed_runs(instance):
             err.print(f"Put away run {run_id}, which was ended before it was over.", markup=False)
-        progress = _ProgressBar(f"{first}" if first == last else f"{first} to {last}")
+        progress = _ProgressBar(_days_text(first, last))
         with progress.bar:
-            outcome = run_days(settings, instance, first, last, progress)
+            if restate or first is None or last is None:
+                outcome = restate_days(settings, instance, first, last, progress)
+            else:
+                outcome = run_days(settings, instance, first, last, progress)
     return _say_outcome(settings, outcome)
+
+
+def _days_text(first: dt.date | None, last: dt.date | None) -> str:
+    if first is None or last is None:
+        return "every stored day"
+    return f"{first}" if first == last else f"{first} to {last}"
 
 
 def _say_outcome(settings: Settings, outcome: "RunOutcome") -> int:

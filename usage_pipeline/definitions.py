@@ -18,7 +18,7 @@ from usage_pipeline.assets.report import report  # noqa: E402
 from usage_pipeline.aws.access import AwsAccess  # noqa: E402
 from usage_pipeline.checks.asset_checks import build_quality_checks  # noqa: E402
 from usage_pipeline.config import ConfigurationError, Settings, load_settings  # noqa: E402
-from usage_pipeline.schedules import build_daily_job, build_daily_schedule  # noqa: E402
+from usage_pipeline.schedules import build_daily_job, build_daily_schedule, build_restate_job  # noqa: E402
 from usage_pipeline.sql_models import load_models  # noqa: E402
 from usage_pipeline.warehouse import Warehouse  # noqa: E402
 
@@ -37,7 +37,7 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
             report,
         ],
         asset_checks=[build_quality_checks()],
-        jobs=[daily_job],
+        jobs=[daily_job, build_restate_job()],
         schedules=[build_daily_schedule(daily_job, settings.lookback_days)],
         resources={
             "settings": settings,

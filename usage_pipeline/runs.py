@@ -8,7 +8,7 @@ import datetime as dt
 import fcntl
 import logging
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,9 @@ import dagster as dg
 
 from usage_pipeline.config import Settings
 from usage_pipeline.definitions import build_definitions
-from usage_pipeline.schedules import DAILY_JOB
+from usage_pipeline.raw_tables import CLOUDWATCH_METRICS, INVOCATIONS, MAX_TOKENS_METRIC
+from usage_pipeline.schedules import DAILY_JOB, RESTATE_JOB
+from usage_pipeline.warehouse import Warehouse, note_changed_days
 
 RUN_HERE_TAG = "usage_pipeline/run_on_host"
 """Marks a run that a command executed in its own process, with the host's name."""
@@ -125,16 +127,39 @@ def run_days(
     settings: Settings, instance: dg.DagsterInstance, first: dt.date, last: dt.date, progress: Progress
 ) -> RunOutcome:
     """Run the daily job for the UTC days `first` to `last` as one run."""
-    job = build_definitions(settings, loggers={"steps": _step_logger(progress)}).resolve_job_def(DAILY_JOB)
+    days = {
+        "dagster/asset_partition_range_start": first.isoformat(),
+        "dagster/asset_partition_range_end": last.isoformat(),
+    }
+    return _run_job(settings, instance, DAILY_JOB, days, progress)
+
+
+def restate_days(
+    settings: Settings, instance: dg.DagsterInstance, first: dt.date | None, last: dt.date | None, progress: Progress
+) -> RunOutcome:
+    """Make everything anew that follows from the stored days `first` to `last` (None: no bound), asking AWS nothing."""
+    with Warehouse(database=str(settings.warehouse_file)).connect() as con:
+        for table in (CLOUDWATCH_METRICS, MAX_TOKENS_METRIC, INVOCATIONS):
+            days = con.execute(
+                f"""
+                select distinct usage_date from {table.qualified_name}
+                where usage_date between coalesce($first, '0001-01-01'::date) and coalesce($last, '9999-12-31'::date)
+                """,
+                {"first": first, "last": last},
+            ).fetchall()
+            note_changed_days(con, table.qualified_name, [day for (day,) in days])
+    return _run_job(settings, instance, RESTATE_JOB, {}, progress)
+
+
+def _run_job(
+    settings: Settings, instance: dg.DagsterInstance, name: str, tags: Mapping[str, str], progress: Progress
+) -> RunOutcome:
+    job = build_definitions(settings, loggers={"steps": _step_logger(progress)}).resolve_job_def(name)
     progress.begin(len(job.nodes))
     result = job.execute_in_process(
         instance=instance,
         run_config={"loggers": {"steps": {}}},
-        tags={
-            "dagster/asset_partition_range_start": first.isoformat(),
-            "dagster/asset_partition_range_end": last.isoformat(),
-            RUN_HERE_TAG: socket.gethostname(),
-        },
+        tags={**tags, RUN_HERE_TAG: socket.gethostname()},
         raise_on_error=False,
     )
     return RunOutcome(

@@ -1,4 +1,4 @@
-"""The daily job and its schedule."""
+"""The jobs and the daily schedule."""
 
 import datetime as dt
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 DAILY_JOB = "daily"
+RESTATE_JOB = "restate"
 
 
 def build_daily_job() -> "UnresolvedAssetJobDefinition":
@@ -21,6 +22,15 @@ def build_daily_job() -> "UnresolvedAssetJobDefinition":
         selection=dg.AssetSelection.all(),
         partitions_def=daily_partitions,
         description="Reads the days from AWS, rebuilds what changed, checks it, publishes it and writes the report.",
+    )
+
+
+def build_restate_job() -> "UnresolvedAssetJobDefinition":
+    """Everything that asks AWS nothing: after a changed price, rate, mapping or rule, for all stored days."""
+    return dg.define_asset_job(
+        RESTATE_JOB,
+        selection=dg.AssetSelection.all() - dg.AssetSelection.tag("dagster/kind/aws", ""),
+        description="Makes consumption, cost and headroom anew from what is stored; reads neither metrics nor logs.",
     )
 
 
