@@ -215,3 +215,26 @@ def test_first_run_reads_thirty_days_and_later_ones_look_back(tmp_path: Path) ->
     settings.data_folder.mkdir()
     settings.warehouse_file.touch()
     assert _days_to_run(settings, None, None, None) == (dt.date(2026, 11, 12), dt.date(2026, 11, 15))
+
+
+def test_restating_without_a_warehouse_is_refused(tmp_path: Path) -> None:
+    write_settings(tmp_path)
+
+    result = runner.invoke(app, ["run", "--restate"])
+
+    assert result.exit_code == 1
+    assert "There is nothing to restate" in said(result.output)
+
+
+def test_restating_asks_aws_nothing_and_makes_the_same_tables(organisation: RunningSandbox, tmp_path: Path) -> None:
+    write_settings(tmp_path)
+    environment = dict(organisation.environment)
+    runner.invoke(app, ["run", "--from", "2026-11-13", "--to", "2026-11-14"], env=environment)
+    before = contents(tmp_path / "data" / "warehouse.duckdb")
+    organisation.forget_calls()
+
+    result = runner.invoke(app, ["run", "--restate"], env=environment)
+
+    assert result.exit_code == 2, "an ERROR check is planned to fail in the sandbox"
+    assert organisation.call_counts == {}
+    assert contents(tmp_path / "data" / "warehouse.duckdb") == before
