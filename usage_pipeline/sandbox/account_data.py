@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from usage_pipeline.sandbox.log_destinations import Scope
+from usage_pipeline.sandbox.log_events import LogGroup, log_groups
 from usage_pipeline.sandbox.log_objects import LogStore
 from usage_pipeline.sandbox.log_plan import LogPlan, plan_logs
 from usage_pipeline.sandbox.log_records import RecordWriter
@@ -22,8 +24,8 @@ class AccountData:
     metrics: MetricStore
     principals: RequestPrincipals
     log_plan: LogPlan
-    log_writer: RecordWriter
-    logs: LogStore
+    log_store: LogStore
+    log_groups: dict[Scope, LogGroup]
 
 
 def build_account_data(options: SandboxOptions) -> AccountData:
@@ -39,6 +41,6 @@ def build_account_data(options: SandboxOptions) -> AccountData:
         metrics=MetricStore(requests),
         principals=principals,
         log_plan=plan,
-        log_writer=writer,
-        logs=LogStore(requests, plan, writer, options),
+        log_store=LogStore(requests, plan, writer, options),
+        log_groups=log_groups(requests, plan, writer),
     )

@@ -35,6 +35,7 @@ from usage_pipeline.sandbox.responses_account import (
 )
 from usage_pipeline.sandbox.responses_bedrock import SandboxBedrockResponse
 from usage_pipeline.sandbox.responses_cloudwatch import SandboxCloudWatchResponse
+from usage_pipeline.sandbox.responses_logs import SandboxLogsResponse
 from usage_pipeline.sandbox.responses_s3 import answer_s3, log_bucket_of, operation_of
 
 CONTROL_PATH = "/_sandbox/"
@@ -58,7 +59,7 @@ class SandboxApplication:
     def __init__(self, data: AccountData) -> None:
         self.faults = FaultSwitches(data.options.faults)
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._logs = data.logs
+        self._logs = data.log_store
         self._counts: Counter[str] = Counter()
         self._lock = Lock()
         self._handlers: dict[str, tuple[tuple[str, ...], Callable[[], BaseResponse]]] = {
@@ -69,6 +70,7 @@ class SandboxApplication:
             "bedrock": (SandboxBedrockResponse.OPERATIONS, lambda: SandboxBedrockResponse(data)),
             "service-quotas": (SandboxServiceQuotasResponse.OPERATIONS, SandboxServiceQuotasResponse),
             "account": (SandboxAccountResponse.OPERATIONS, SandboxAccountResponse),
+            "logs": (SandboxLogsResponse.OPERATIONS, lambda: SandboxLogsResponse(data)),
             "sts": (SandboxTokenResponse.OPERATIONS, SandboxTokenResponse),
         }
         register_access_key()

@@ -99,7 +99,11 @@ class _CallerText:
 
 def _caller_text(caller: Caller) -> _CallerText:
     model = models().get(caller.called.model_id)
-    metadata = f'"requestMetadata":{json.dumps(caller.request_metadata)},' if caller.request_metadata else ""
+    metadata = (
+        f'"requestMetadata":{json.dumps(caller.request_metadata, separators=(",", ":"))},'
+        if caller.request_metadata
+        else ""
+    )
     return _CallerText(
         kind=body_kind(caller),
         names=model_names(caller),
