@@ -79,9 +79,14 @@ def counted_api_calls() -> Generator[ApiCalls]:
         _counting.reset(token)
 
 
-def _count_request(**_: object) -> None:
+def count_api_call() -> None:
+    """Count one request of a client that is not boto3's."""
     if calls := _counting.get():
         calls.add()
+
+
+def _count_request(**_: object) -> None:
+    count_api_call()
 
 
 def epoch_seconds(value: float | str) -> float:
@@ -124,6 +129,8 @@ class AccountSession:
     @overload
     def client(self, service: Literal["ec2"], region: str) -> "EC2Client": ...
     @overload
+    def client(self, service: Literal["logs"], region: str) -> Any: ...
+    @overload
     def client(self, service: Literal["s3"], region: str) -> "S3Client": ...
     @overload
     def client(self, service: Literal["service-quotas"], region: str) -> "ServiceQuotasClient": ...
@@ -144,6 +151,23 @@ class AccountSession:
                 maker = self._session("numbers" if service == "cloudwatch" else "plain")
                 self._clients[service, region] = maker.client(service, region_name=region, config=CLIENT_CONFIG)
             return self._clients[service, region]
+
+    def credentials(self) -> Credentials:
+        """The account's credentials, which refresh by themselves, for clients that are not boto3's.
+
+        Raises:
+            BotoCoreError: the profile does not exist, or there are no credentials.
+        """
+        with self._lock:
+            found = self._session("plain").get_credentials()
+        if found is None:
+            raise NoCredentialsError
+        return found
+
+    @property
+    def certificate_bundle(self) -> str | None:
+        """File of the certificates to trust (`AWS_CA_BUNDLE` or `ca_bundle` of the profile); None for the system's."""
+        return self._source.get_config_variable("ca_bundle")
 
     def identity(self) -> CallerIdentity:
         """Ask STS which account this is."""
