@@ -8,9 +8,9 @@ and say where its packages are:
     prices_env/bin/pip install genai-prices==0.2.3
     .venv/bin/python scripts/build_model_prices.py --packages prices_env/lib/python3.11/site-packages --date 2026-11-20
 
-LiteLLM's JSON gives the prices, genai-prices the days on which some of them began. The rows of the file that is there
-stay as history: a price that is another now ends on the date given, and the new one begins. To correct the past, delete
-the file first.
+LiteLLM's JSON gives the prices; genai-prices gives the days on which some of them began, and a few models more. The
+rows of the file that is there stay as history: a price that is another now ends on the date given, and the new one
+begins. To correct the past, delete the file first.
 
 LiteLLM is MIT-licensed (its price file is outside `enterprise/`), genai-prices too; each row names its source.
 """
@@ -28,7 +28,7 @@ from typing import Any
 from usage_pipeline.prices.history import merge_prices
 from usage_pipeline.prices.litellm_json import read_litellm_prices
 from usage_pipeline.prices.price_files import price_file_text, read_price_file
-from usage_pipeline.prices.price_rows import FIRST_MOMENT, ModelPrice
+from usage_pipeline.prices.price_rows import EVERY_REGION, FIRST_MOMENT, ModelPrice
 from usage_pipeline.reference import reference_path
 
 LITELLM_FILE = "litellm/model_prices_and_context_window_backup.json"
@@ -41,6 +41,7 @@ GENAI_FIELDS = {
     "output": "output_mtok",
     "cache_read": "cache_read_mtok",
     "cache_write_5m": "cache_write_mtok",
+    "cache_write_1h": "cache_write_1h_mtok",
 }
 """The field of genai-prices for each kind of token; US dollars per million."""
 
@@ -57,7 +58,7 @@ def main() -> None:
     out = reference_path("model_prices")
     label = f"LiteLLM {_version(arguments.packages, 'litellm')}, {arguments.date}"
     prices = read_litellm_prices((arguments.packages / LITELLM_FILE).read_text(encoding="utf-8"), label)
-    rows = list(_with_starts(prices.rows, arguments.packages))
+    rows = list(_with_genai_prices(prices.rows, arguments.packages))
     stored = read_price_file(out) if out.exists() else []
     merged = merge_prices(stored, rows, dt.datetime.combine(arguments.date, dt.time()))
     text = price_file_text(merged)
@@ -85,8 +86,11 @@ def _version(packages: Path, name: str) -> str:
     return found[-1].name.removeprefix(f"{name}-").removesuffix(".dist-info")
 
 
-def _with_starts(rows: Iterable[ModelPrice], packages: Path) -> Iterator[ModelPrice]:
-    """The rows, with what a model cost before, where genai-prices agrees on today's price and knows its first day."""
+def _with_genai_prices(rows: Iterable[ModelPrice], packages: Path) -> Iterator[ModelPrice]:
+    """The rows, with what genai-prices knows besides: what a model cost before, and models that are not among them.
+
+    What a model cost before is taken where the two agree on today's price.
+    """
     sys.path.append(str(packages))
     from genai_prices.data import providers
 
@@ -95,13 +99,45 @@ def _with_starts(rows: Iterable[ModelPrice], packages: Path) -> Iterator[ModelPr
     groups: defaultdict[tuple[str, str, str], list[ModelPrice]] = defaultdict(list)
     for row in rows:
         groups[row.model_id, row.endpoint_type, row.region].append(row)
+    named: set[str] = set()
     for (model_id, endpoint_type, _), group in groups.items():
         model = aws.find_model(PROFILE_PREFIXES[endpoint_type] + model_id)
         periods = _periods(model.prices) if model is not None else []
+        named |= {model.id} if model is not None else set()
         if len(periods) > 1 and _agree(group, periods[-1][1]):
             yield from _split(group, periods, f"{label}: {model.id}")
         else:
             yield from group
+    for model in aws.models:
+        if (
+            model.id not in named
+            and not isinstance(model.prices, list)
+            and getattr(model.prices, "input_audio_mtok", None) is None
+        ):
+            yield from _rows_of(model, f"{label}: {model.id}")
+
+
+def _rows_of(model: Any, source: str) -> Iterator[ModelPrice]:
+    """The rows of a model that LiteLLM does not have; its id says whether the prices are of the global profile."""
+    scope, _, rest = model.id.partition(".")
+    endpoint_types = {"global": ("global",)}.get(scope, ("on_demand", "geo"))
+    for endpoint_type in endpoint_types:
+        for kind, field in GENAI_FIELDS.items():
+            price = getattr(model.prices, field, None)
+            if price is not None:
+                yield ModelPrice(
+                    model_id=rest if scope in ("global", "regional") else model.id,
+                    endpoint_type=endpoint_type,
+                    region=EVERY_REGION,
+                    service_tier="default",
+                    context_band="standard",
+                    context_threshold=None,
+                    token_kind=kind,
+                    usd_per_million=price,
+                    valid_from=FIRST_MOMENT,
+                    valid_to=None,
+                    source=source,
+                )
 
 
 def _periods(prices: Any) -> list[tuple[dt.datetime, Any]]:

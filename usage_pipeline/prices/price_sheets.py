@@ -39,13 +39,11 @@ GEO_REGIONS: dict[str, tuple[str, ...]] = {
         *("eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3"),
     ),
     "apac": (
-        *("ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2"),
-        *("ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5"),
-        *("ap-southeast-6", "ap-southeast-7"),
+        *("ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1"),
+        *("ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-4"),
     ),
 }
-"""Source Regions by prefix of a geo profile's id, narrow geos before wide ones (Regions as of botocore 1.44)."""
-
+"""Regions that call through the geo profiles of a prefix, narrow geos before wide ones (AWS user guide, 2026)."""
 
 _GOVCLOUD = "us-gov"
 
@@ -85,8 +83,7 @@ class ModelSheets:
 def rows_of_model(model_id: str, sheets: ModelSheets) -> list[ModelPrice]:
     """The model's rows from the first moment on: `*` rows, and each Region that is not priced like `*`."""
     rows = list(_rows(model_id, "on_demand", in_own_region(sheets)))
-    if sheets.by_geo:
-        rows += _rows(model_id, "geo", through_geo(sheets))
+    rows += _rows(model_id, "geo", through_geo(sheets))
     if sheets.of_global:
         rows += _rows(model_id, "global", {EVERY_REGION: with_gaps_filled(sheets.of_global)})
     return rows
@@ -101,7 +98,14 @@ def in_own_region(sheets: ModelSheets) -> dict[str, PriceSheet]:
 
 
 def through_geo(sheets: ModelSheets) -> dict[str, PriceSheet]:
-    """Sheets by Region for calls through a geo profile; without `*` when GovCloud has the only one."""
+    """Sheets by Region for calls through a geo profile; without `*` when GovCloud has the only one.
+
+    Where the source names no profile of the model, one costs what the model costs in its own Region, unless a global
+    price says that the two may differ.
+    """
+    if not sheets.by_geo:
+        own = {} if sheets.of_global else in_own_region(sheets)
+        return {region: _noted(sheet, "; a geo profile costs the same") for region, sheet in own.items()}
     usual = _usual_geo(sheets)
     by_region = _completed({**sheets.by_region, **_of_geos(sheets)}, usual or sheets.bare)
     return by_region if usual else {region: by_region[region] for region in _of_geos(sheets)}
@@ -132,7 +136,7 @@ def _with_premium(bare: PriceSheet, sheets: ModelSheets) -> PriceSheet:
     """The usual geo's sheet, which is what a call in the model's own Region costs, with what only the bare id has."""
     usual = _usual_geo(sheets) or bare
     percent = ((usual.input_price or 0) / (bare.input_price or 1) - 1) * 100
-    return _noted(_derived(usual, bare), f"; {percent:.0f} % above the bare id, which has the global price")
+    return _noted(_derived(usual, bare), f"; {percent:.0f} % above the bare id, the global price")
 
 
 def _completed(by_region: dict[str, PriceSheet], everywhere: PriceSheet | None) -> dict[str, PriceSheet]:
@@ -162,7 +166,7 @@ def with_gaps_filled(sheet: PriceSheet) -> PriceSheet:
                 (tier, band, kind),
                 (tier, "standard", kind),
                 (("default", "long", kind), ("default", "standard", kind)),
-                "; as the default tier's long requests",
+                "; long as by default",
             )
     return PriceSheet(quotes, sheet.threshold)
 
@@ -184,7 +188,7 @@ def _derived(own: PriceSheet, other: PriceSheet) -> PriceSheet:
     for slot, quote in other.quotes.items():
         if slot not in quotes and (ratio := _ratio(own, other, slot[2])):
             price = (quote.usd_per_million * ratio[0] / ratio[1]).quantize(PRICE_STEP)
-            quotes[slot] = Quote(price, ratio[2] + "; in proportion to other Regions")
+            quotes[slot] = Quote(price, ratio[2] + "; in proportion to *")
     return PriceSheet(quotes, own.threshold or other.threshold)
 
 
