@@ -5,9 +5,21 @@ record's own counts.
 """
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from usage_pipeline.invocation_logs.records import AnswerBody, Ending, LogRecord, RequestBody, Tier, TokenLimits, Usage
+from usage_pipeline.invocation_logs.records import (
+    AnswerBody,
+    CacheWrite,
+    Ending,
+    LogRecord,
+    RequestBody,
+    Tier,
+    Timing,
+    TokenLimits,
+    Usage,
+)
 
 _STOP_REASON = re.compile(r"[A-Za-z][A-Za-z_]{0,39}")
 """One word, as every provider writes it. Longer text in the place of a reason could be part of an answer."""
@@ -34,52 +46,56 @@ class BodyFacts(NamedTuple):
     service_tier: str | None = None
 
 
-NO_FACTS = BodyFacts()
+_NO_FACTS = BodyFacts()
 
 _NOTHING = AnswerBody()
-_TEXT_ONLY = AnswerBody(delta=AnswerBody())
-"""What is left of a chunk that carries only text, as most chunks of a stream do."""
+_WITHOUT_FACTS = (
+    _NOTHING,
+    AnswerBody(delta=_NOTHING),  # a chunk of a stream that carries text
+    AnswerBody(message=_NOTHING),  # Converse's `output`
+)
+"""What most parts of answers come to once their text is skipped."""
 
 
 def body_facts(record: LogRecord) -> BodyFacts:
     """Collect what the bodies of one record say. Unknown is None, also a latency of 0."""
-    request = record.input.body if record.input else None
-    answer = record.output.body if record.output else None
+    request = record.input.body if record.input is not None else None
+    answer = record.output.body if record.output is not None else None
     if request is None and answer is None and record.service_tier is None:
-        return NO_FACTS
+        return _NO_FACTS
     findings = _Findings()
     if type(answer) is AnswerBody:
         findings.read(answer)
     elif type(answer) is list:
         for chunk in answer:
-            if chunk not in (_TEXT_ONLY, _NOTHING):
+            if chunk not in _WITHOUT_FACTS:
                 findings.read(chunk)
-    is_read = type(request) is RequestBody
+    tier = findings.service_tier or _tier(record.service_tier)
+    max_tokens = None
+    if type(request) is RequestBody:
+        max_tokens = _max_tokens(request)
+        tier = tier or _tier(request.service_tier) or _tier(request.service_tier_converse)
     return BodyFacts(
-        max_tokens=_max_tokens(request) if is_read else None,
-        stop_reason=findings.stop_reason,
-        latency_ms=findings.latency_ms,
-        ttft_ms=findings.ttft_ms,
-        cache_write_5m_tokens=findings.cache_write_5m_tokens,
-        cache_write_1h_tokens=findings.cache_write_1h_tokens,
-        service_tier=findings.service_tier
-        or _tier(record.service_tier)
-        or (_tier(request.service_tier) or _tier(request.service_tier_converse) if is_read else None),
+        max_tokens,
+        findings.stop_reason,
+        findings.latency_ms,
+        findings.ttft_ms,
+        findings.cache_write_5m_tokens,
+        findings.cache_write_1h_tokens,
+        tier,
     )
 
 
 def _max_tokens(body: RequestBody) -> int | None:
     """The limit in the place of each API and provider; a request has one of them."""
-    settings = (body.inference_config, body.text_generation_config, body.parameters)
-    nested = [
-        limit
-        for part in settings
-        if type(part) is TokenLimits
-        for limit in (part.max_tokens_converse, part.max_new_tokens, part.max_token_count)
-    ]
-    places = (
-        *nested,
-        body.max_tokens,
+    for settings in (body.inference_config, body.text_generation_config, body.parameters):
+        if type(settings) is TokenLimits:
+            limit = _first(settings.max_tokens_converse, settings.max_new_tokens, settings.max_token_count)
+            if limit is not None:
+                return limit
+    if body.max_tokens is not None:
+        return body.max_tokens
+    return _first(
         body.max_completion_tokens,
         body.max_output_tokens,
         body.max_tokens_to_sample,
@@ -88,16 +104,29 @@ def _max_tokens(body: RequestBody) -> int | None:
         body.max_tokens_camel,
         body.max_output_tokens_camel,
     )
-    return next((limit for limit in places if limit is not None), None)
+
+
+def _first(*limits: int | None) -> int | None:
+    return next((limit for limit in limits if limit is not None), None)
 
 
 def _tier(value: Tier | str | None) -> str | None:
+    if value is None:
+        return None
     name = value.type if isinstance(value, Tier) else value
     return _SERVICE_TIERS.get(name.lower()) if name else None
 
 
+@lru_cache(maxsize=256)
+def _known_reason(text: str) -> str | None:
+    return text if _STOP_REASON.fullmatch(text) else None
+
+
 class _Findings:
-    """What the parts of an answer said so far; a later part overrides an earlier one, as in a stream."""
+    """What the parts of an answer said so far; a later part overrides an earlier one, as in a stream.
+
+    Every request passes here, so fields are looked at one by one instead of in loops over them.
+    """
 
     __slots__ = (
         "cache_write_1h_tokens",
@@ -120,49 +149,60 @@ class _Findings:
         """Take what this part and the parts in it say."""
         if part.usage is not None:
             self._read_usage(part.usage)
-        for timing in (part.metrics, part.invocation_metrics):
-            if timing is not None:
-                self.latency_ms = _known(timing.latency_converse) or _known(timing.latency) or self.latency_ms
-                self.ttft_ms = _known(timing.first_byte) or self.ttft_ms
-        reason = _stop_reason(part)
-        if reason is not None and _STOP_REASON.fullmatch(reason):
-            self.stop_reason = reason
-        self.service_tier = _tier(part.service_tier) or _tier(part.service_tier_converse) or self.service_tier
+        if part.metrics is not None:
+            self._read_timing(part.metrics)
+        if part.invocation_metrics is not None:
+            self._read_timing(part.invocation_metrics)
+        reason = part.stop_reason_converse or part.stop_reason or part.finish_reason or _other_stop_reason(part)
+        if reason is not None:
+            self.stop_reason = _known_reason(reason) or self.stop_reason
+        if part.service_tier is not None or part.service_tier_converse is not None:
+            self.service_tier = _tier(part.service_tier) or _tier(part.service_tier_converse) or self.service_tier
         inner_parts = (part.output, part.message, part.delta, part.message_stop, part.metadata, part.response)
         for inner in inner_parts:
-            if type(inner) is AnswerBody:
+            if type(inner) is AnswerBody and inner not in _WITHOUT_FACTS:
                 self.read(inner)
 
+    def _read_timing(self, timing: Timing) -> None:
+        # No request takes 0 ms: that is a duration which was not measured.
+        latency = timing.latency if timing.latency_converse is None else timing.latency_converse
+        if latency is not None and latency > 0:
+            self.latency_ms = latency
+        if timing.first_byte is not None and timing.first_byte > 0:
+            self.ttft_ms = timing.first_byte
+
     def _read_usage(self, usage: Usage) -> None:
-        self.service_tier = _tier(usage.service_tier) or self.service_tier
-        if usage.cache_creation is not None:
-            created = usage.cache_creation
-            if created.five_minutes is not None or created.one_hour is not None:
-                self.cache_write_5m_tokens = created.five_minutes or 0
-                self.cache_write_1h_tokens = created.one_hour or 0
-        elif usage.cache_details:
-            written = {"5m": 0, "1h": 0}
-            for detail in usage.cache_details:
-                if detail.ttl not in written or detail.input_tokens is None:
-                    return
-                written[detail.ttl] += detail.input_tokens
-            self.cache_write_5m_tokens, self.cache_write_1h_tokens = written["5m"], written["1h"]
+        if usage.service_tier is not None:
+            self.service_tier = _tier(usage.service_tier) or self.service_tier
+        created = usage.cache_creation
+        if created is not None and (created.five_minutes is not None or created.one_hour is not None):
+            self.cache_write_5m_tokens = created.five_minutes or 0
+            self.cache_write_1h_tokens = created.one_hour or 0
+        if usage.cache_details:
+            self._read_cache_details(usage.cache_details)
+
+    def _read_cache_details(self, details: Sequence[CacheWrite]) -> None:
+        """Sum by lifetime; a lifetime that has no column means that the split is not known."""
+        five_minutes = one_hour = 0
+        for detail in details:
+            if detail.ttl == "5m" and detail.input_tokens is not None:
+                five_minutes += detail.input_tokens
+            elif detail.ttl == "1h" and detail.input_tokens is not None:
+                one_hour += detail.input_tokens
+            else:
+                return
+        self.cache_write_5m_tokens, self.cache_write_1h_tokens = five_minutes, one_hour
 
 
-def _known(milliseconds: float | None) -> float | None:
-    """No request takes 0 ms, so 0 is a duration that was not measured."""
-    return milliseconds if milliseconds is not None and milliseconds > 0 else None
-
-
-def _stop_reason(part: AnswerBody) -> str | None:
-    reason = part.stop_reason_converse or part.stop_reason or part.finish_reason or part.completion_reason
-    if reason is not None:
-        return reason
+def _other_stop_reason(part: AnswerBody) -> str | None:
+    """The reason in the place of providers that put it elsewhere than most."""
+    if part.completion_reason is not None:
+        return part.completion_reason
     if part.incomplete_details is not None:
         return part.incomplete_details.reason
     for alternatives in (part.choices, part.results, part.outputs, part.generations, part.completions):
-        for alternative in alternatives or ():
-            reason = _ending(alternative)
+        if alternatives:
+            reason = next((reason for reason in map(_ending, alternatives) if reason is not None), None)
             if reason is not None:
                 return reason
     return None

@@ -98,7 +98,11 @@ class PartWriter:
             return
         if self._writer is None:
             self._writer = pq.ParquetWriter(
-                self._part, INVOCATION_SCHEMA, compression="zstd", compression_level=1, use_dictionary=_REPEATING
+                self._part,
+                INVOCATION_SCHEMA,
+                compression="lz4",
+                use_dictionary=_REPEATING,  # pyright: ignore[reportArgumentType] - the stubs know only a boolean
+                write_statistics=False,
             )
         self._writer.write_table(pa.concat_tables(self._waiting), row_group_size=self._waiting_rows)
         self._waiting, self._waiting_rows = [], 0

@@ -9,7 +9,7 @@ response bodies, autumn 2026.
 """
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
@@ -165,7 +165,3 @@ class LogRecord(Struct, gc=False):
     error_code: str | None = field(name="errorCode", default=None)
     service_tier: Tier | str | None = field(name="serviceTier", default=None)
     schema_type: str | None = field(name="schemaType", default=None)
-
-
-JsonValue = Any
-"""Anything that `json.loads` returns."""

@@ -4,6 +4,7 @@ Here: one expression per column. Not here: what bodies say (`body_facts.py`).
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -53,10 +54,9 @@ def invocation_rows(records: Sequence[LogRecord]) -> pa.Table:
     """One row per record, in their order, with `INVOCATION_SCHEMA`."""
     inputs = [record.input or _NO_INPUT for record in records]
     outputs = [record.output or _NO_OUTPUT for record in records]
-    facts = [body_facts(record) for record in records]
     times = pa.array([record.timestamp for record in records], pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
     model_ids = pa.array([record.model_id for record in records], _TEXT)
-    columns: dict[str, pa.Array] = {
+    columns: dict[str, pa.Array[Any]] = {
         "usage_date": times.cast(pa.date32(), safe=False),
         "account_id": pa.array([record.account_id for record in records], _TEXT),
         "region": pa.array([record.region for record in records], _TEXT),
@@ -73,20 +73,19 @@ def invocation_rows(records: Sequence[LogRecord]) -> pa.Table:
         "output_tokens": pa.array([part.tokens for part in outputs], _COUNT),
         "cache_read_tokens": pa.array([part.cache_read_tokens for part in inputs], _COUNT),
         "output_images": pa.array([part.images for part in outputs], _COUNT),
-        **_cache_writes([part.cache_write_tokens for part in inputs], facts),
-        **_plain_facts(facts),
+        **_fact_columns(records, [part.cache_write_tokens for part in inputs]),
     }
     return pa.table([columns[name] for name in INVOCATION_SCHEMA.names], schema=INVOCATION_SCHEMA)
 
 
-def _profile_ids(model_ids: pa.StringArray) -> pa.Array:
+def _profile_ids(model_ids: pa.StringArray) -> "pa.Array[Any]":
     """Few models have many calls, so each spelling is normalised once."""
     encoded = model_ids.dictionary_encode()
-    normalised = pa.array([profile_id(model_id) for model_id in encoded.dictionary.to_pylist()], _TEXT)
+    normalised = pa.array([profile_id(str(model_id)) for model_id in encoded.dictionary.to_pylist()], _TEXT)
     return normalised.take(encoded.indices)
 
 
-def _request_metadata(records: Sequence[LogRecord]) -> pa.Array:
+def _request_metadata(records: Sequence[LogRecord]) -> "pa.Array[Any]":
     metadata = [record.request_metadata or None for record in records]
     if not any(metadata):
         return pa.nulls(len(metadata), INVOCATION_SCHEMA.field("request_metadata").type)
@@ -99,29 +98,29 @@ def _request_metadata(records: Sequence[LogRecord]) -> pa.Array:
             keys += pairs
             values += pairs.values()
     offsets.append(len(keys))
-    return pa.MapArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(keys, _TEXT), pa.array(values, _TEXT))
+    return pa.MapArray.from_arrays(
+        pa.array(offsets, pa.int32()),  # pyright: ignore[reportArgumentType] - the stubs say 64 bits, maps have 32
+        pa.array(keys, _TEXT),
+        pa.array(values, _TEXT),
+    )
 
 
-def _cache_writes(totals: list[int | None], facts: Sequence[BodyFacts]) -> dict[str, pa.Array]:
-    """Total and split. A split that does not add up to the record's own total is not believed."""
-    five_minutes: list[int | None] = [fact.cache_write_5m_tokens for fact in facts]
-    one_hour: list[int | None] = [fact.cache_write_1h_tokens for fact in facts]
-    for row, (short, long) in enumerate(zip(five_minutes, one_hour, strict=True)):
-        if short is None or long is None:
+def _fact_columns(records: Sequence[LogRecord], totals: list[int | None]) -> "dict[str, pa.Array[Any]]":
+    """The columns that bodies fill, and the total of cache writes.
+
+    A split that does not add up to the record's own total is not believed; without a total, the split's sum is it.
+    """
+    facts = [body_facts(record) for record in records]
+    columns: dict[str, list[Any]] = {
+        name: list(column) for name, column in zip(BodyFacts._fields, zip(*facts, strict=True), strict=True)
+    }
+    five_minutes, one_hour = columns["cache_write_5m_tokens"], columns["cache_write_1h_tokens"]
+    for row, short in enumerate(five_minutes):
+        if short is None:
             continue
         if totals[row] is None:
-            totals[row] = short + long
-        elif totals[row] != short + long:
+            totals[row] = short + one_hour[row]
+        elif totals[row] != short + one_hour[row]:
             five_minutes[row] = one_hour[row] = None
-    return {
-        "cache_write_tokens": pa.array(totals, _COUNT),
-        "cache_write_5m_tokens": pa.array(five_minutes, _COUNT),
-        "cache_write_1h_tokens": pa.array(one_hour, _COUNT),
-    }
-
-
-def _plain_facts(facts: Sequence[BodyFacts]) -> dict[str, pa.Array]:
-    names = ("max_tokens", "stop_reason", "latency_ms", "ttft_ms", "service_tier")
-    return {
-        name: pa.array([getattr(fact, name) for fact in facts], INVOCATION_SCHEMA.field(name).type) for name in names
-    }
+    columns["cache_write_tokens"] = totals
+    return {name: pa.array(column, INVOCATION_SCHEMA.field(name).type) for name, column in columns.items()}

@@ -47,7 +47,7 @@ def record_from(value: Any, account_id: str | None, region: str | None) -> LogRe
     """Make a record of parsed JSON, as `read_leniently` does."""
     if not isinstance(value, dict):
         raise UnusableRecordError("not a JSON object")
-    fields = _fields_of(value, inspect.type_info(LogRecord))
+    fields = _fields_of(value, LogRecord)
     fields["account_id"] = fields.get("account_id") or account_id
     fields["region"] = fields.get("region") or region
     for name, spelling in _REQUIRED.items():
@@ -76,10 +76,10 @@ def usable(record: LogRecord) -> LogRecord:
     return record
 
 
-def _fields_of(value: dict[str, Any], struct: inspect.Type) -> dict[str, Any]:
+def _fields_of(value: dict[str, Any], struct: type[msgspec.Struct]) -> dict[str, Any]:
     """Keyword arguments for a struct: the fields whose value, or a part of it, is of the declared type."""
     fields: dict[str, Any] = {}
-    for name, encoded_name, kind in _struct_fields(struct.cls):
+    for name, encoded_name, kind in _struct_fields(struct):
         if encoded_name in value:
             coerced = _coerced(value[encoded_name], kind)
             if coerced is not None:
@@ -88,8 +88,11 @@ def _fields_of(value: dict[str, Any], struct: inspect.Type) -> dict[str, Any]:
 
 
 @cache
-def _struct_fields(cls: type[msgspec.Struct]) -> tuple[tuple[str, str, inspect.Type], ...]:
-    return tuple((field.name, field.encode_name, field.type) for field in inspect.type_info(cls).fields)
+def _struct_fields(struct: type[msgspec.Struct]) -> tuple[tuple[str, str, inspect.Type], ...]:
+    """Name here, name in JSON and type of each field."""
+    described = inspect.type_info(struct)
+    fields = described.fields if isinstance(described, inspect.StructType) else ()
+    return tuple((field.name, field.encode_name, field.type) for field in fields)
 
 
 def _coerced(value: Any, kind: inspect.Type) -> Any:
@@ -99,7 +102,7 @@ def _coerced(value: Any, kind: inspect.Type) -> Any:
             options = [_coerced(value, option) for option in kind.types if not isinstance(option, inspect.NoneType)]
             return next((option for option in options if option is not None), None)
         case inspect.StructType():
-            return kind.cls(**_fields_of(value, kind)) if isinstance(value, dict) else None
+            return kind.cls(**_fields_of(value, kind.cls)) if isinstance(value, dict) else None
         case inspect.ListType():
             return _items(value, kind.item_type) if isinstance(value, list) else None
         case inspect.DictType():

@@ -5,7 +5,7 @@ Not here: lines and records (`reading.py`).
 
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from isal import isal_zlib
 
@@ -13,6 +13,10 @@ PIECE_BYTES = 64 * 1024
 """Read at once: small enough that what comes out stays in the processor's cache."""
 
 _GZIP_WBITS = 31
+_GZIP_ERRORS: tuple[type[Exception], ...] = (
+    isal_zlib.IsalError,  # pyright: ignore[reportAssignmentType] - the stub says an exception instead of its type
+    zlib.error,
+)
 _GZIP_FIRST_BYTE = b"\x1f"
 """JSON never starts with it, so the content says what it is; names such as `.json.gz` are not looked at."""
 
@@ -37,6 +41,16 @@ def unpacked(source: BinaryIO) -> Iterator[bytes]:
         return
     while piece := source.read(PIECE_BYTES):
         yield piece
+
+
+class _Member(Protocol):
+    """One gzip stream being unpacked: isal's object and zlib's alike."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
 
 
 class _BrokenGzipError(Exception):
@@ -73,7 +87,7 @@ def _gunzipped(source: BinaryIO) -> Iterator[bytes]:
 
 
 def _members(
-    source: BinaryIO, new_member: Callable[[int], "zlib._Decompress"], bytewise_from: int | None = None
+    source: BinaryIO, new_member: Callable[[int], _Member], bytewise_from: int | None = None
 ) -> Iterator[bytes]:
     """Unpack member after member.
 
@@ -94,7 +108,7 @@ def _members(
                 member = new_member(_GZIP_WBITS)
             try:
                 unpacked_piece = member.decompress(rest)
-            except (isal_zlib.IsalError, zlib.error):
+            except _GZIP_ERRORS:
                 raise _BrokenGzipError("the gzip stream is damaged or fails its checksum", position) from None
             if unpacked_piece:
                 yield unpacked_piece
