@@ -133,3 +133,62 @@ def _text_pool(source: random.Random) -> str:
     weights = [1 / (rank + 3) for rank in range(len(words))]
     # No escapes in here, because a slice may begin or end at any character; they come with the messages around it.
     return " ".join(source.choices(words, weights, k=POOL_CHARACTERS // 6))
+
+
+def _converse_stream(prompt: str, answer: str, output_tokens: int, cached: int) -> tuple[str, str, str]:
+    request, response, _ = _converse(prompt, answer, output_tokens, cached)
+    return request, response, "ConverseStream"
+
+
+def _converse(prompt: str, answer: str, output_tokens: int, cached: int) -> tuple[str, str, str]:
+    request = (
+        '{"system":[{"text":"You are \\"helpful\\".\\n"}],"messages":[{"role":"user","content":[{"text":"'
+        + prompt
+        + '"}]}],"inferenceConfig":{"maxTokens":4096,"temperature":0.2}}'
+    )
+    response = (
+        '{"output":{"message":{"role":"assistant","content":[{"text":"' + answer + '"}]}},"stopReason":"end_turn",'
+        f'"metrics":{{"latencyMs":{output_tokens * 9 + 300}}},"usage":{{"inputTokens":1,"outputTokens":{output_tokens},'
+        f'"totalTokens":2,"cacheReadInputTokens":0,"cacheWriteInputTokens":{cached},'
+        f'"cacheDetails":[{{"ttl":"1h","inputTokens":{cached}}},{{"ttl":"5m","inputTokens":0}}]}}}}'
+    )
+    return request, response, "Converse"
+
+
+def _anthropic(prompt: str, answer: str, output_tokens: int, cached: int) -> tuple[str, str, str]:
+    request = (
+        '{"anthropic_version":"bedrock-2023-05-31","max_tokens":8192,"messages":[{"role":"user","content":"'
+        + prompt
+        + '"}]}'
+    )
+    response = (
+        '{"id":"msg_bdrk_01","type":"message","role":"assistant","content":[{"type":"text","text":"' + answer + '"}],'
+        f'"stop_reason":"end_turn","usage":{{"input_tokens":1,"output_tokens":{output_tokens},'
+        f'"cache_read_input_tokens":0,"cache_creation_input_tokens":{cached},'
+        f'"cache_creation":{{"ephemeral_5m_input_tokens":{cached},"ephemeral_1h_input_tokens":0}}}}}}'
+    )
+    return request, response, "InvokeModel"
+
+
+def _anthropic_stream(prompt: str, answer: str, output_tokens: int, cached: int) -> tuple[str, str, str]:
+    request, _, _ = _anthropic(prompt, answer, output_tokens, cached)
+    chunks = [
+        '{"type":"message_start","message":{"id":"msg_bdrk_02","usage":{"input_tokens":1,"output_tokens":1,'
+        f'"cache_creation":{{"ephemeral_5m_input_tokens":{cached},"ephemeral_1h_input_tokens":0}}}}}}}}'
+    ]
+    chunks += [
+        '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"'
+        + answer[start : start + CHUNK_CHARACTERS]
+        + '\\n"}}'
+        for start in range(0, len(answer), CHUNK_CHARACTERS)
+    ]
+    chunks += [
+        f'{{"type":"message_delta","delta":{{"stop_reason":"end_turn"}},"usage":{{"output_tokens":{output_tokens}}}}}',
+        '{"type":"message_stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":1,'
+        f'"outputTokenCount":{output_tokens},"invocationLatency":{output_tokens * 9 + 300},"firstByteLatency":300}}}}',
+    ]
+    return request, f"[{','.join(chunks)}]", "InvokeModelWithResponseStream"
+
+
+def _failed(_prompt: str, _answer: str, _output_tokens: int, _cached: int) -> tuple[str, str, str]:
+    return "", "", "Converse"
