@@ -45,6 +45,7 @@ from usage_pipeline.config_logs import (
     LogPlaceSettings,
     LogSettings,
 )
+from usage_pipeline.config_prices import PriceSettings
 from usage_pipeline.config_problems import (
     ConfigurationError,
     KnownKeys,
@@ -249,6 +250,7 @@ class Settings(BaseSettings):
     accounts: Annotated[tuple[AccountSettings, ...], AfterValidator(_not_empty)]
     warehouse: Path = Path("data/warehouse.duckdb")
     applications: tuple[ApplicationRule, ...] = DEFAULT_APPLICATIONS
+    prices: PriceSettings = PriceSettings()
     report: ReportSettings = ReportSettings()
     lookback_days: int = Field(default=3, ge=1, le=455)
     first_run_days: int = Field(default=30, ge=1, le=455)
@@ -294,6 +296,11 @@ class Settings(BaseSettings):
         return self._folder / self.warehouse.expanduser()
 
     @property
+    def price_settings(self) -> PriceSettings:
+        """Where prices come from, with absolute paths; `prices` has them as they were written."""
+        return self.prices.in_folder(self._folder)
+
+    @property
     def data_folder(self) -> Path:
         """Folder of the warehouse; every result lies in it."""
         return self.warehouse_file.parent
@@ -326,6 +333,7 @@ _KNOWN_KEYS = KnownKeys(
         ("accounts", "logs"): tuple(LogPlaceSettings.model_fields),
         ("accounts", "logs", "*"): tuple(LogPlaceSettings.model_fields),
         ("applications",): tuple(ApplicationRule.model_fields),
+        ("prices",): tuple(PriceSettings.model_fields),
         ("report",): tuple(ReportSettings.model_fields),
     }
 )
@@ -360,6 +368,9 @@ def load_settings(path: Path | None = None) -> Settings:
     if settings.warehouse_file.is_dir():
         read = f"read {quote(settings.warehouse)}, which is a folder; allowed: the path of a DuckDB file."
         problems.append(f"{_place(('warehouse',), file)}: warehouse: {read}")
+    for name, missing in settings.price_settings.missing_files().items():
+        read = f"read {quote(missing)}, where there is no file; allowed: the path of a CSV file."
+        problems.append(f"{_place(('prices', name), file)}: prices.{name}: {read}")
     if problems:
         raise ConfigurationError(problems)
     return settings
@@ -398,6 +409,11 @@ applications:                   # which application a request belongs to: the fi
     pattern: "{application}-BedrockRole"  # regular expression over the whole text; {application} stands for the name
   # - {subject: metadata, key: application}
   # - {subject: user, pattern: "alice|bob", application: research}
+
+# prices:                       # a dated snapshot of AWS's list prices comes with this program
+#   overrides: price_overrides.csv    # your agreed prices and discounts; this file is read when it is there
+#   file: prices.csv            # list prices of your own in place of the snapshot: raw.model_prices' columns
+#   sources: [snapshot, aws_price_list]  # asked weekly; also litellm_json: https://… (an address of LiteLLM's JSON)
 
 warehouse: data/warehouse.duckdb  # relative to this file; report.html and published/ lie beside it
 

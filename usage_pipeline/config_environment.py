@@ -20,6 +20,8 @@ NESTED = "__"
 _JSON_EXAMPLES = {
     "ACCOUNTS": '[{"name": "production", "regions": ["us-east-1"]}]',
     "APPLICATIONS": '[{"subject": "metadata", "key": "application"}]',
+    "PRICES": '{"overrides": "price_overrides.csv"}',
+    "PRICES__SOURCES": '["snapshot", "aws_price_list"]',
     "REPORT": '{"windows": ["1day"]}',
     "REPORT__WINDOWS": '["1day", "7days"]',
 }

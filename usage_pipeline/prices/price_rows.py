@@ -17,7 +17,8 @@ EndpointType = Literal["on_demand", "geo", "global"]
 ServiceTier = Literal["default", "flex", "priority", "batch"]
 ContextBand = Literal["standard", "long"]
 TokenKind = Literal["input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "image"]
-Origin = Literal["snapshot", "file", "litellm_json", "aws_price_list"]
+NetworkSource = Literal["litellm_json", "aws_price_list"]
+Origin = Literal["snapshot", "file"] | NetworkSource
 
 ENDPOINT_TYPES: tuple[EndpointType, ...] = get_args(EndpointType)
 TOKEN_KINDS: tuple[TokenKind, ...] = get_args(TokenKind)

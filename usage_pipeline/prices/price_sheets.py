@@ -6,7 +6,8 @@ lower for models since Claude 4.5. Here: choosing, and filling gaps by the model
 spells ids and fields (`litellm_json.py`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -23,6 +24,9 @@ from usage_pipeline.prices.price_rows import (
 
 Slot = tuple[ServiceTier, ContextBand, TokenKind]
 """What of a request is priced, apart from model, endpoint type and Region."""
+
+_Place = tuple[str, EndpointType, str]
+"""Model, endpoint type and Region: what one sheet is for."""
 
 CACHE_KINDS: tuple[TokenKind, ...] = ("cache_read", "cache_write_5m", "cache_write_1h")
 REDUCED_OR_RAISED: tuple[ServiceTier, ...] = ("flex", "priority", "batch")
@@ -190,6 +194,33 @@ def _derived(own: PriceSheet, other: PriceSheet) -> PriceSheet:
             price = (quote.usd_per_million * ratio[0] / ratio[1]).quantize(PRICE_STEP)
             quotes[slot] = Quote(price, ratio[2] + "; in proportion to *")
     return PriceSheet(quotes, own.threshold or other.threshold)
+
+
+def filled_from_everywhere(fresh: Sequence[ModelPrice], known: Iterable[ModelPrice]) -> list[ModelPrice]:
+    """The fresh rows, and what only the known `*` rows have of their Regions, at the ratio between the two.
+
+    So that a Region whose price is known in part does not borrow the rest of a call from `*`. `known` are rows that
+    hold at one moment; a Region's own known rows count as its own.
+    """
+    quotes: defaultdict[_Place, dict[Slot, Quote]] = defaultdict(dict)
+    thresholds: dict[_Place, int | None] = {}
+    for row in (*known, *fresh):
+        place = _place(row)
+        quotes[place][row.service_tier, row.context_band, row.token_kind] = Quote(row.usd_per_million, row.source)
+        thresholds[place] = thresholds.get(place) or row.context_threshold
+    filled = list(fresh)
+    for place in sorted({_place(row) for row in fresh if row.region != EVERY_REGION}):
+        model_id, endpoint_type, region = place
+        everywhere: _Place = (model_id, endpoint_type, EVERY_REGION)
+        other = PriceSheet(quotes.get(everywhere, {}), thresholds.get(everywhere))
+        whole = _derived(PriceSheet(quotes[place], thresholds[place]), other)
+        gaps = {slot: quote for slot, quote in whole.quotes.items() if slot not in quotes[place]}
+        filled += _rows(model_id, endpoint_type, {region: PriceSheet(gaps, whole.threshold)})
+    return filled
+
+
+def _place(row: ModelPrice) -> _Place:
+    return row.model_id, row.endpoint_type, row.region
 
 
 def _ratio(own: PriceSheet, other: PriceSheet, kind: TokenKind) -> tuple[Decimal, Decimal, str] | None:
