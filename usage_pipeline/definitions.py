@@ -12,6 +12,7 @@ from usage_pipeline.assets.models import build_model_assets, model_key  # noqa: 
 from usage_pipeline.assets.published import build_check_results_asset, published_usage  # noqa: E402
 from usage_pipeline.assets.quota_mappings import raw_quota_mappings  # noqa: E402
 from usage_pipeline.assets.raw_catalogue import catalogue_assets  # noqa: E402
+from usage_pipeline.assets.raw_invocations import invocation_assets  # noqa: E402
 from usage_pipeline.assets.raw_metrics import metric_assets  # noqa: E402
 from usage_pipeline.assets.raw_reference import reference_assets  # noqa: E402
 from usage_pipeline.assets.report import report  # noqa: E402
@@ -26,7 +27,7 @@ from usage_pipeline.warehouse import Warehouse  # noqa: E402
 def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:
     """Everything, for one configuration. Tests and commands use it as Dagster does."""
     models = load_models()
-    raw_assets = [*catalogue_assets, *metric_assets, *reference_assets, raw_quota_mappings]
+    raw_assets = [*catalogue_assets, *metric_assets, *invocation_assets, *reference_assets, raw_quota_mappings]
     daily_job = build_daily_job()
     return dg.Definitions(
         assets=[

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from usage_pipeline.assets.readings import Coverage, scope_key
+from usage_pipeline.assets.readings import Coverage, read_until, scope_key
 from usage_pipeline.aws.errors import Shortfall
 from usage_pipeline.aws.metric_catalogue import HOUR_SECONDS, MetricNamespace
 from usage_pipeline.aws.metric_reading import MetricReading, MetricRequest, StoredRead
@@ -162,7 +162,7 @@ def stored_coverage(
                 coverage[key] = Coverage(rows or None, None, shortfall=shortfall)
             else:
                 # Without any ModelId there was nothing to ask.
-                covered_until, resolution = reaches.get(key, (_end_of_what_was(day, now), None))
+                covered_until, resolution = reaches.get(key, (read_until(day, now), None))
                 coverage[key] = Coverage(rows, covered_until, resolution)
     return coverage
 
@@ -171,13 +171,6 @@ def _shortfall_of_day(reading: MetricReading, day: dt.date) -> Shortfall | None:
     if day in reading.forgotten_days:
         return _FORGOTTEN
     return reading.shortfall if day in reading.unread_days else None
-
-
-def _end_of_what_was(day: dt.date, now: dt.datetime) -> dt.datetime | None:
-    """The end of the day, or of the last whole minute before; None for a day that has no whole minute yet."""
-    start = dt.datetime.combine(day, dt.time())
-    end = min(start + dt.timedelta(days=1), now.replace(second=0, microsecond=0))
-    return end if end > start else None
 
 
 def _stored_rows(

@@ -1,4 +1,4 @@
-"""What each account and Region has: models, profiles, deployments, quotas. One snapshot a day, kept.
+"""What each account and Region has: models, profiles, deployments, quotas, a place for logs. One snapshot a day, kept.
 
 AWS tells the present only, so a run for past days stores today's snapshot under today. Not here: usage
 (`raw_metrics.py`), the calls (`aws/bedrock.py`, `aws/service_quotas.py`).
@@ -21,6 +21,7 @@ from usage_pipeline.assets.readings import (
 )
 from usage_pipeline.aws import bedrock, service_quotas
 from usage_pipeline.aws.access import AwsAccess
+from usage_pipeline.aws.invocation_logging import read_log_delivery
 from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.sessions import AccountSession
 from usage_pipeline.aws.source_reading import Listing
@@ -31,6 +32,7 @@ from usage_pipeline.raw_tables import (
     FOUNDATION_MODELS,
     IMPORTED_MODELS,
     INFERENCE_PROFILES,
+    LOG_DELIVERY,
     SCOPES,
     SERVICE_QUOTAS,
     StoredTable,
@@ -133,5 +135,11 @@ catalogue_assets = [
     build_catalogue_asset(
         SERVICE_QUOTAS,
         lambda session, scope: service_quotas.list_service_quotas(session.client("service-quotas", scope.region)),
+    ),
+    build_catalogue_asset(
+        LOG_DELIVERY,
+        lambda session, scope: read_log_delivery(
+            session.client("bedrock", scope.region), session.account.log_place(scope.region)
+        ),
     ),
 ]

@@ -22,13 +22,14 @@ from usage_pipeline.warehouse import ScopeKey, arrow_schema
 class Coverage:
     """What is stored of one scope and day: its rows, how far the day was read, and the coarsest period.
 
-    With a `shortfall`, some or all of the day is missing.
+    With a `shortfall`, some or all of the day is missing. A `note` says why a day without rows has none.
     """
 
     row_count: int | None
     covered_until: dt.datetime | None
     resolution_seconds: int | None = None
     shortfall: Shortfall | None = None
+    note: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +44,13 @@ class ReadingStamp:
 def scope_key(scope: Scope) -> ScopeKey:
     """(account_id, region)."""
     return scope.account_id, scope.region
+
+
+def read_until(day: dt.date, now: dt.datetime) -> dt.datetime | None:
+    """The end of the day, or of the last whole minute before `now`; None for a day that has no whole minute yet."""
+    start = dt.datetime.combine(day, dt.time())
+    end = min(start + dt.timedelta(days=1), now.replace(second=0, microsecond=0))
+    return end if end > start else None
 
 
 def snapshot_rows(
@@ -107,7 +115,7 @@ def _scope_status(
     elif stored.shortfall:
         status, error_text = stored.shortfall.status, stored.shortfall.text
     else:
-        status, error_text = "ok" if stored.row_count else "empty", None
+        status, error_text = ("ok", None) if stored.row_count else ("empty", stored.note)
     return {
         "account_id": reading.scope.account_id,
         "account_name": reading.scope.account_name,

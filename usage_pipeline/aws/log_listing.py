@@ -5,7 +5,7 @@ Here: which place holds which day, listing, and what could not be listed. Not he
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from usage_pipeline.aws.errors import AWS_ERRORS, Shortfall, cut, shortfall_of
@@ -74,7 +74,10 @@ def list_logs(
     off: dict[date, str] = {}
     for day in days:
         deliveries = deliveries_of_day(known, day)
-        places = [delivery for delivery in deliveries if delivery.is_on]
+        # The same place is listed once, whoever named it.
+        places = dict.fromkeys(
+            replace(place, text_is_delivered=None, source="aws") for place in deliveries if place.is_on
+        )
         if not places:
             off[day] = OFF_IN_CONFIGURATION if deliveries[-1].source == "configuration" else OFF_IN_AWS
         for place in places:
