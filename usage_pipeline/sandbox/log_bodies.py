@@ -6,6 +6,7 @@ Here: JSON texts of bodies, with MARKER in each that holds words. Not here: the 
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from usage_pipeline.sandbox.organisation import Caller, models
@@ -83,16 +84,23 @@ TELLS_TTFT: frozenset[BodyKind] = frozenset({"claude_stream"})
 """The kinds whose answers say how long they took, and how long to the first token."""
 
 
-def told_tier(caller: Caller) -> tuple[str | None, bool, bool]:
-    """The service tier that the bodies tell, and whether the request does and the answer does."""
+@dataclass(frozen=True)
+class ToldTier:
+    """The service tier that a caller's bodies tell, None where they tell none, and which of them does."""
+
+    name: str | None
+    by_request: bool = False
+    by_answer: bool = False
+
+
+def told_tier(caller: Caller) -> ToldTier:
+    """The service tier that the bodies of a caller's calls tell."""
     kind = body_kind(caller)
     if kind in ("claude", "claude_stream"):
-        return "default", False, True
-    if caller.service_tier == "flex":
-        return "flex", True, False
-    if caller.service_tier == "priority":
-        return "priority", True, kind == "converse"
-    return None, False, False
+        return ToldTier("default", by_answer=True)
+    if caller.service_tier in ("flex", "priority"):
+        return ToldTier(caller.service_tier, True, kind == "converse" and caller.service_tier == "priority")
+    return ToldTier(None)
 
 
 def bodies_of(kind: BodyKind, call: Call) -> Bodies:

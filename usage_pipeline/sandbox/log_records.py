@@ -82,6 +82,12 @@ def reports_cache(caller: Caller) -> bool:
     return model_id.startswith("amazon.nova") or (caller.called.is_claude and "claude-3-haiku" not in model_id)
 
 
+def reports_output(caller: Caller) -> bool:
+    """Whether the caller's records count output tokens; those of embeddings do not."""
+    model = models().get(caller.called.model_id)
+    return not (model and model.is_embedding)
+
+
 @dataclass(frozen=True)
 class _CallerText:
     """The parts of a record that are the same in all of a caller's."""
@@ -98,7 +104,6 @@ class _CallerText:
 
 
 def _caller_text(caller: Caller) -> _CallerText:
-    model = models().get(caller.called.model_id)
     metadata = (
         f'"requestMetadata":{json.dumps(caller.request_metadata, separators=(",", ":"))},'
         if caller.request_metadata
@@ -112,7 +117,7 @@ def _caller_text(caller: Caller) -> _CallerText:
         metadata=metadata,
         regions=tuple(f'"inferenceRegion":"{region}",' for region in inference_regions(caller)),
         reports_cache=reports_cache(caller),
-        reports_output=not (model and model.is_embedding),
+        reports_output=reports_output(caller),
         tier=caller.service_tier,
     )
 

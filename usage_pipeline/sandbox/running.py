@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from usage_pipeline.sandbox.account_data import AccountData, build_account_data
 from usage_pipeline.sandbox.configuration import write_configuration
 from usage_pipeline.sandbox.options import SandboxOptions
+from usage_pipeline.sandbox.prices import PRICES_FILE, write_prices
 from usage_pipeline.sandbox.truth import write_truth
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def _open(options: SandboxOptions, out: Path, host: str, port: int) -> "SandboxS
         data = build_account_data(options)
         out.mkdir(parents=True, exist_ok=True)
         write_truth(out / "truth.duckdb", data)
+        write_prices(out / PRICES_FILE, options)
         write_configuration(out, options)
         return SandboxServer(data, listener)
 
@@ -98,7 +100,7 @@ def serve(
 ) -> None:
     """Serve until `stop` is called on what `on_ready` gets, or a signal interrupts. Port 0 is any free port.
 
-    Writes truth.duckdb and usage_pipeline.yaml into `out`.
+    Writes truth.duckdb, prices.csv and usage_pipeline.yaml into `out`.
 
     Raises:
         SandboxNotInstalledError: the `sandbox` extra is missing.

@@ -11,28 +11,10 @@ import duckdb
 import pyarrow as pa
 
 from usage_pipeline.sandbox.account_data import AccountData
-from usage_pipeline.sandbox.limiter import CAUSES
-from usage_pipeline.sandbox.organisation import Caller, Profile, models
-from usage_pipeline.sandbox.principals import RequestPrincipals
+from usage_pipeline.sandbox.organisation import Profile, models
+from usage_pipeline.sandbox.prices import costs_of
 from usage_pipeline.sandbox.quota_catalogue import pool_limits
-from usage_pipeline.sandbox.traffic import ERRORS, Requests, request_ids
-
-_REQUESTS = """
-    create table requests as
-    select
-        request_id,
-        ts,
-        callers.* exclude (caller),
-        principal_arn,
-        facts.* exclude (request_id, ts, caller, principal, error, cause),
-        errors.text as error_code,
-        causes.text as throttle_cause
-    from facts
-    join callers using (caller)
-    join principals using (principal)
-    join errors on errors.number = facts.error
-    join causes on causes.number = facts.cause
-"""
+from usage_pipeline.sandbox.truth_requests import INVOCATIONS, REQUESTS, TAGS, callers_table, facts_table
 
 _USAGE_MINUTELY = """
     create table usage_minutely as
@@ -76,107 +58,83 @@ _THROTTLE_CAUSES = """
     order by all
 """
 
-# pyarrow's types are partial; its arrays and tables are Any here.
-_Tags = pa.map_(pa.string(), pa.string())
-_CALLER = pa.schema(
-    [
-        ("caller", pa.int16()),
-        *[
-            (name, pa.string())
-            for name in (
-                "account_id",
-                "region",
-                "endpoint_type",
-                "model_id",
-                "pool_id",
-                "profile_id",
-                "profile_kind",
-                "application",
-                "operation",
-                "service_tier",
-            )
-        ],
-        ("request_metadata", _Tags),
-    ]
-)
+_COSTS = """
+    create table costs as
+    select
+        ts::date as usage_date,
+        account_id,
+        region,
+        pool_id,
+        model_id,
+        application,
+        count(*) as calls,
+        count(error_code) as errors,
+        sum(input_tokens)::bigint as input_tokens,
+        sum(output_tokens)::bigint as output_tokens,
+        sum(cache_read_tokens)::bigint as cache_read_tokens,
+        sum(cache_write_5m_tokens)::bigint as cache_write_5m_tokens,
+        sum(cache_write_1h_tokens)::bigint as cache_write_1h_tokens,
+        sum(cost_usd) as cost_usd,
+        sum(if(cost_usd is null, null, input_cost))::decimal(38, 0) * 0.000000000001 as input_cost_usd,
+        sum(if(cost_usd is null, null, output_cost))::decimal(38, 0) * 0.000000000001 as output_cost_usd,
+        sum(if(cost_usd is null, null, cache_read_cost))::decimal(38, 0) * 0.000000000001 as cache_read_cost_usd,
+        sum(if(cost_usd is null, null, cache_write_cost))::decimal(38, 0) * 0.000000000001 as cache_write_cost_usd,
+        count(*) filter (where cost_usd is null) as unpriced_calls
+    from facts
+    where is_logged
+    group by all
+    order by all
+"""
+"""Costs of the logged requests; a sum is NULL where no call of the group has a price."""
 
 
 def write_truth(path: Path, data: AccountData) -> None:
-    """Write requests, usage_minutely, throttle_causes, pools and profiles; replaces the file.
+    """Write callers, requests, invocations, usage_minutely, throttle_causes, costs, log_objects, pools and profiles.
 
     They lie in the main schema: as the file is named truth.duckdb, `truth.requests` finds them in a connection to it
-    and where it is attached as `truth`.
+    and where it is attached as `truth`. Replaces the file.
     """
     path.unlink(missing_ok=True)
     with duckdb.connect(str(path), config={"memory_limit": "200MB", "threads": "1"}) as connection:
-        for name, rows in _lookups(data.requests, data.principals).items():
-            connection.register(name, rows)
-        connection.execute(_REQUESTS)
-        connection.execute(_USAGE_MINUTELY)
-        connection.execute(_THROTTLE_CAUSES)
-        for name, rows in (("pools", _pools_table(data)), ("profiles", _profiles_table(data))):
+        connection.register("facts", facts_table(data, costs_of(data.requests, data.options)))
+        for name, rows in (
+            ("callers", callers_table(data)),
+            ("log_objects", _log_objects_table(data)),
+            ("pools", _pools_table(data)),
+            ("profiles", _profiles_table(data)),
+        ):
             connection.register(f"{name}_rows", rows)
             connection.execute(f"create table {name} as select * from {name}_rows")
+        for statement in (REQUESTS, INVOCATIONS, _USAGE_MINUTELY, _THROTTLE_CAUSES, _COSTS):
+            connection.execute(statement)
 
 
-def _lookups(requests: Requests, principals: RequestPrincipals) -> dict[str, Any]:
-    """The requests as numbers, and the tables that give the numbers their text."""
-    callers = requests.callers
-    return {
-        "facts": _facts_table(requests, principals),
-        "callers": pa.Table.from_pylist(
-            [_caller_row(number, caller) for number, caller in enumerate(callers)], _CALLER
-        ),
-        "principals": pa.Table.from_pylist(
-            [{"principal": number, "principal_arn": principal.arn} for number, principal in enumerate(principals.known)]
-        ),
-        "errors": pa.Table.from_pylist([{"number": n, "text": code or None} for n, code in enumerate(ERRORS)]),
-        "causes": pa.Table.from_pylist([{"number": n, "text": c if n else None} for n, c in enumerate(CAUSES)]),
-    }
-
-
-def _facts_table(requests: Requests, principals: RequestPrincipals) -> Any:
-    """One row per request or throttled attempt; NULL where it has no such value."""
-    ids = request_ids(requests.ids)
-    columns: dict[str, Any] = {
-        "request_id": ids,
-        "ts": pa.array(requests.ts, pa.timestamp("ms")),
-        "caller": requests.caller,
-        "principal": principals.number,
-        "error": requests.error,
-        "cause": requests.cause,
-        "max_tokens": pa.array(requests.max_tokens, mask=requests.max_tokens == 0),
-        "input_tokens": requests.input_tokens,
-        "output_tokens": requests.output_tokens,
-        "cache_read_tokens": requests.cache_read,
-        "cache_write_5m_tokens": requests.cache_write_5m,
-        "cache_write_1h_tokens": requests.cache_write_1h,
-        "consumed_tokens": requests.consumed,
-        "reserved_tokens": requests.reserved,
-        "latency_ms": pa.array(requests.latency_ms, mask=requests.latency_ms == 0),
-        "ttft_ms": pa.array(requests.ttft_ms, mask=requests.ttft_ms == 0),
-        "is_accepted": requests.accepted,
-        "attempt": requests.attempt,
-        "retry_of": ids.take(pa.array(requests.retry_of, mask=requests.retry_of < 0)),
-    }
-    return pa.table(columns)
-
-
-def _caller_row(number: int, caller: Caller) -> dict[str, Any]:
-    return {
-        "caller": number,
-        "account_id": caller.account_id,
-        "region": caller.region,
-        "endpoint_type": caller.called.endpoint_type,
-        "model_id": caller.called.model_id,
-        "pool_id": caller.pool_id,
-        "profile_id": caller.called.model_ref,
-        "profile_kind": caller.called.kind,
-        "application": caller.application,
-        "operation": caller.operation,
-        "service_tier": caller.service_tier or None,
-        "request_metadata": list(caller.request_metadata.items()),
-    }
+def _log_objects_table(data: AccountData) -> Any:
+    """One row per object of the log buckets, with the fault that would damage it."""
+    kinds = {"input": "input_body", "output": "output_body", "": "records"}
+    rows = [
+        {
+            "account_id": bucket.scope[0],
+            "region": bucket.scope[1],
+            "bucket": bucket.name,
+            "key": made.key,
+            "kind": kinds[made.part] if len(made.rows) else "permission_check",
+            "modified_at": made.modified_ms,
+            "records": 0 if made.part else len(made.rows),
+            "damaged_by": next((fault for fault, key in bucket.damaged.items() if key == made.key), None),
+        }
+        for bucket in data.log_store.buckets.values()
+        for made in bucket.objects.values()
+    ]
+    schema = pa.schema(
+        [
+            *[(name, pa.string()) for name in ("account_id", "region", "bucket", "key", "kind")],
+            ("modified_at", pa.timestamp("ms")),
+            ("records", pa.int64()),
+            ("damaged_by", pa.string()),
+        ]
+    )
+    return pa.Table.from_pylist(rows, schema)
 
 
 def _pools_table(data: AccountData) -> Any:
@@ -219,7 +177,7 @@ def _profiles_table(data: AccountData) -> Any:
         rows[profile.account_id, profile.region, profile.profile_id] = _profile_row(
             "application", profile.profile_id, _pool_of(profile), profile.name, profile.tags
         )
-    schema = pa.schema([(name, pa.string()) for name in ("profile_id", "kind", "pool_id", "name")] + [("tags", _Tags)])
+    schema = pa.schema([(name, pa.string()) for name in ("profile_id", "kind", "pool_id", "name")] + [("tags", TAGS)])
     return pa.Table.from_pylist([rows[key] for key in sorted(rows)], schema)
 
 

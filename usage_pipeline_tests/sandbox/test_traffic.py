@@ -146,4 +146,4 @@ def test_principals_are_roles_with_sessions_people_and_users(two_days: AccountDa
     arns = {principal_arn(caller, 1) for caller in two_days.requests.callers}
     assert "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Analyst_0123456789abcdef/bob@example.com" in arns
     assert "arn:aws:iam::444455556666:user/batch/archive-loader" in arns
-    assert any(arn.startswith("arn:aws:sts::111122223333:assumed-role/AssistantApi/i-0") for arn in arns)
+    assert any(arn.startswith("arn:aws:sts::111122223333:assumed-role/ChatApi/i-0") for arn in arns)
