@@ -45,8 +45,17 @@ def _day_option(*names: str, help: str) -> Any:
     return typer.Option(*names, help=help, formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")
 
 
+def _warn(message: str, style: str | None = None) -> None:
+    """Say something beside the output, unwrapped, so that it can be searched and copied."""
+    err.print(message, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _say(message: str) -> None:
+    out.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
 def _stop(message: str) -> NoReturn:
-    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    _warn(message, style="red")
     raise typer.Exit(1)
 
 
@@ -77,7 +86,7 @@ def init(
         _stop(f"{config} exists already and was left as it is; name another file: usage-pipeline init FILE")
     except OSError as error:
         _stop(f"{config} could not be written: {error.strerror}")
-    out.print(f"Wrote {config}. Name your accounts in it, then try `usage-pipeline doctor`.", markup=False)
+    _say(f"Wrote {config}. Name your accounts in it, then try `usage-pipeline doctor`.")
 
 
 @app.command()
@@ -179,11 +188,11 @@ def _run_and_say(settings: Settings, first: dt.date | None, last: dt.date | None
     settings.data_folder.mkdir(parents=True, exist_ok=True)
 
     def waiting() -> None:
-        err.print("Another run is writing this warehouse; waiting for it to end.", markup=False)
+        _warn("Another run is writing this warehouse; waiting for it to end.")
 
     with alone_in(settings.data_folder, waiting), dg.DagsterInstance.from_config(str(home)) as instance:
         for run_id in put_away_killed_runs(instance):
-            err.print(f"Put away run {run_id}, which was ended before it was over.", markup=False)
+            _warn(f"Put away run {run_id}, which was ended before it was over.")
         progress = _ProgressBar(_days_text(first, last))
         with progress.bar:
             if restate or first is None or last is None:
@@ -204,17 +213,15 @@ def _say_outcome(settings: Settings, outcome: "RunOutcome") -> int:
         rows = evaluation.metadata.get("failing_rows")
         count = f" ({rows.value} rows)" if rows is not None else ""
         name = f"{'.'.join(evaluation.asset_key.path)}: {evaluation.check_name.replace('_', ' ')}"
-        err.print(f"{evaluation.severity.value:5} not true for {name}{count}", markup=False, highlight=False)
+        _warn(f"{evaluation.severity.value:5} not true for {name}{count}")
     if not outcome.succeeded:
         for failed in outcome.failed_steps:
-            err.print(f"{failed.name.replace('__', '.')}: {failed.error}", style="red", markup=False, highlight=False)
+            _warn(f"{failed.name.replace('__', '.')}: {failed.error}", style="red")
         reason = "" if outcome.failed_steps else " A blocking check failed, so nothing was published."
-        err.print(
+        _warn(
             f"The run failed.{reason} What was read is kept, and what was published before is unchanged. "
             f"See run {outcome.run_id} in Dagster: usage-pipeline dev",
             style="red",
-            markup=False,
-            highlight=False,
         )
         return 1
     for label, path in (
@@ -222,7 +229,7 @@ def _say_outcome(settings: Settings, outcome: "RunOutcome") -> int:
         ("its numbers", settings.report_json),
         ("tables", settings.published_file),
     ):
-        out.print(f"{label:12} {path}", markup=False, highlight=False, soft_wrap=True)
+        _say(f"{label:12} {path}")
     return CHECKS_FAILED if outcome.failed_errors else 0
 
 
@@ -241,11 +248,11 @@ def demo(
     if problem := prepare_demo_folder(folder):
         _stop(problem)
     with _sandbox_or_stop(folder, days, seed) as sandbox:
-        out.print(f"Simulated AWS at {sandbox.endpoint_url}; its traffic is made up.", markup=False, highlight=False)
+        _say(f"Simulated AWS at {sandbox.endpoint_url}; its traffic is made up.")
         os.environ.update(sandbox.environment)
         settings = _settings_or_stop()
         exit_code = _run_and_say(settings, *_demo_days(settings, days))
-    out.print(f"{'truth':12} {folder / 'truth.duckdb'}", markup=False, highlight=False, soft_wrap=True)
+    _say(f"{'truth':12} {folder / 'truth.duckdb'}")
     # Checks that fail are part of the show: the simulated organisation has planned faults.
     raise typer.Exit(0 if exit_code == CHECKS_FAILED else exit_code)
 
@@ -280,12 +287,12 @@ def dev(
         if sandbox:
             running = stack.enter_context(_sandbox_or_stop(folder, days=30, seed=7))
             os.environ.update(running.environment)
-            out.print(f"Simulated AWS at {running.endpoint_url}.", markup=False, highlight=False)
+            _say(f"Simulated AWS at {running.endpoint_url}.")
         settings = _settings_or_stop(config)
         home = Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home).resolve()
         os.environ["DAGSTER_HOME"] = str(prepare_instance_folder(home))
         os.environ[CONFIG_VARIABLE] = str(Path(os.environ.get(CONFIG_VARIABLE, "usage_pipeline.yaml")).resolve())
-        out.print(f"Dagster at http://127.0.0.1:{port}; stop with Ctrl-C.", markup=False, highlight=False)
+        _say(f"Dagster at http://127.0.0.1:{port}; stop with Ctrl-C.")
         command = [sys.executable, "-m", "dagster", "dev", "-m", "usage_pipeline.definitions", "--port", str(port)]
         exit_code = _run_until_stopped(command)
     raise typer.Exit(exit_code)
