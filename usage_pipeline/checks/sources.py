@@ -10,6 +10,8 @@ from usage_pipeline.raw_tables import (
     FOUNDATION_MODELS,
     IMPORTED_MODELS,
     INFERENCE_PROFILES,
+    INVOCATIONS,
+    LOG_DELIVERY,
     MAX_TOKENS_METRIC,
     SERVICE_QUOTAS,
     StoredTable,
@@ -23,15 +25,18 @@ READ_SOURCES = (
     SERVICE_QUOTAS,
     CLOUDWATCH_METRICS,
     MAX_TOKENS_METRIC,
+    LOG_DELIVERY,
+    INVOCATIONS,
 )
 """The raw tables that are filled from AWS, scope by scope."""
 
-METRIC_SOURCES = (CLOUDWATCH_METRICS, MAX_TOKENS_METRIC)
+DAY_SOURCES = (CLOUDWATCH_METRICS, MAX_TOKENS_METRIC, INVOCATIONS)
 """Those that hold usage by day; the others are snapshots of what an account has."""
 
 # The newest reading names every scope of the configuration. An earlier failure still counts where it left a day without
-# numbers: of metrics, while the day is among the newest 30 and no other reading brought it to its end. Catalogues tell
-# the present only, so their newest reading is all that matters. A row without a Region stands for all of its account.
+# numbers: of metrics and logs, while the day is among the newest 30 and no other reading brought it to its end.
+# Catalogues tell the present only, so their newest reading is all that matters. A row without a Region stands for all
+# of its account.
 _UNANSWERED = """
     with readings as (
         select
@@ -111,7 +116,7 @@ def _every_scope_answered(table: StoredTable) -> Rule:
             "missing, not zero. The error names what to allow or repair; then run the named days again."
         ),
         contradictions=_UNANSWERED,
-        parameters={"source": table.name, "has_days": table in METRIC_SOURCES},
+        parameters={"source": table.name, "has_days": table in DAY_SOURCES},
     )
 
 

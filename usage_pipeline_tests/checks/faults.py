@@ -14,6 +14,13 @@ _DENIED = """
 
 FAULTS: dict[str, str] = {
     **{f"every_scope_answered_for_{source.name}": _DENIED.format(source=source.name) for source in READ_SOURCES},
+    "every_log_object_is_whole": """
+        update ops.ingested_objects set is_complete = false where region = 'eu-west-1' and folder_date = '2026-11-14'
+    """,
+    "no_record_was_quarantined": """
+        update ops.ingested_objects set quarantined_count = 1
+        where region = 'eu-west-1' and folder_date = '2026-11-14'
+    """,
     "newest_day_is_read": """
         update ops.source_status set covered_until = '2026-11-15 09:29'
         where source = 'cloudwatch_metrics' and region = 'eu-west-1' and partition_date = '2026-11-15'

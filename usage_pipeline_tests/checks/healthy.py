@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from usage_pipeline import raw_tables as raw
 from usage_pipeline.assets.quota_mappings import mapping_rows
-from usage_pipeline.checks.sources import READ_SOURCES
+from usage_pipeline.checks.sources import DAY_SOURCES, READ_SOURCES
 from usage_pipeline.warehouse import arrow_schema, replace_all
 from usage_pipeline_tests.marts.factory import NOVA, SONNET, Store, arns
 
@@ -91,7 +91,7 @@ def _readings(store: Store, scope: dict[str, str], day: dt.date) -> None:
     is_whole = day < TODAY
     until = dt.datetime.combine(day + dt.timedelta(days=1), dt.time()) if is_whole else NOW
     for source in READ_SOURCES:
-        has_days = source in (raw.CLOUDWATCH_METRICS, raw.MAX_TOKENS_METRIC)
+        has_days = source in DAY_SOURCES
         store.add(
             raw.SOURCE_STATUS,
             **scope,
@@ -105,9 +105,24 @@ def _readings(store: Store, scope: dict[str, str], day: dt.date) -> None:
             finished_at=NOW,
         )
     store.add(
+        raw.LOG_DELIVERY, snapshot_date=day, is_on=True, bucket="logs", key_prefix="", source="aws", **_ids(scope)
+    )
+    store.add(
+        raw.INGESTED_OBJECTS,
+        **_ids(scope),
+        source="invocations",
+        bucket="logs",
+        key=f"{scope['account_id']}/{scope['region']}/{day}.json.gz",
+        etag="e",
+        size_bytes=100_000,
+        folder_date=day,
+        record_count=2000,
+        quarantined_count=0,
+        is_complete=True,
+    )
+    store.add(
         raw.CLOUDWATCH_SERIES,
-        account_id=scope["account_id"],
-        region=scope["region"],
+        **_ids(scope),
         usage_date=day,
         namespace="AWS/Bedrock",
         model_id="",
@@ -116,3 +131,7 @@ def _readings(store: Store, scope: dict[str, str], day: dt.date) -> None:
         is_final=is_whole,
         query_set="q",
     )
+
+
+def _ids(scope: dict[str, str]) -> dict[str, str]:
+    return {"account_id": scope["account_id"], "region": scope["region"]}
