@@ -41,6 +41,8 @@ def _checked_address(address: object) -> str:
     parts = urlsplit(address) if isinstance(address, str) else None
     if parts is None or parts.scheme not in ("https", "http") or not parts.hostname:
         raise ValueError(f"read {quote(address)}; allowed: an address that begins with https://.")
+    if parts.username is not None:
+        raise ValueError("the address has a user name or password in it; allowed: one that needs none.")
     return cast("str", address)
 
 

@@ -14,6 +14,7 @@ from usage_pipeline.assets.quota_mappings import raw_quota_mappings  # noqa: E40
 from usage_pipeline.assets.raw_catalogue import catalogue_assets  # noqa: E402
 from usage_pipeline.assets.raw_invocations import invocation_assets  # noqa: E402
 from usage_pipeline.assets.raw_metrics import metric_assets  # noqa: E402
+from usage_pipeline.assets.raw_prices import price_assets  # noqa: E402
 from usage_pipeline.assets.raw_reference import reference_assets  # noqa: E402
 from usage_pipeline.assets.report import report  # noqa: E402
 from usage_pipeline.aws.access import AwsAccess  # noqa: E402
@@ -27,7 +28,14 @@ from usage_pipeline.warehouse import Warehouse  # noqa: E402
 def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:
     """Everything, for one configuration. Tests and commands use it as Dagster does."""
     models = load_models()
-    raw_assets = [*catalogue_assets, *metric_assets, *invocation_assets, *reference_assets, raw_quota_mappings]
+    raw_assets = [
+        *catalogue_assets,
+        *metric_assets,
+        *invocation_assets,
+        *reference_assets,
+        *price_assets,
+        raw_quota_mappings,
+    ]
     daily_job = build_daily_job()
     return dg.Definitions(
         assets=[

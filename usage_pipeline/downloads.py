@@ -17,7 +17,7 @@ _PIECE_BYTES = 1 << 16
 
 
 class DownloadError(Exception):
-    """The file did not come; the text names the address and says why."""
+    """The file did not come; the text says why."""
 
 
 def download_text(address: str, clock: Callable[[], float] = time.monotonic) -> str:
@@ -34,14 +34,14 @@ def download_text(address: str, clock: Callable[[], float] = time.monotonic) -> 
             while piece := answer.read(_PIECE_BYTES):
                 pieces.append(piece)
                 if sum(map(len, pieces)) > MOST_BYTES:
-                    raise DownloadError(f"{address}: more than {MOST_BYTES:,} bytes.")
+                    raise DownloadError(f"more than {MOST_BYTES:,} bytes.")
                 if clock() > deadline:
-                    raise DownloadError(f"{address}: not complete after {SECONDS_FOR_ALL} seconds.")
+                    raise DownloadError(f"not complete after {SECONDS_FOR_ALL} seconds.")
         return b"".join(pieces).decode("utf-8")
     except urllib.error.HTTPError as error:
-        raise DownloadError(f"{address}: status {error.code} {error.reason}.") from error
+        raise DownloadError(f"status {error.code} {error.reason}.") from error
     except (OSError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise DownloadError(f"{address}: {reason}.") from error
+        raise DownloadError(f"{reason}.") from error
     except UnicodeDecodeError as error:
-        raise DownloadError(f"{address}: not UTF-8 text.") from error
+        raise DownloadError("not UTF-8 text.") from error

@@ -34,6 +34,7 @@ IAM_ACTIONS = {
     "FilterLogEvents": "logs:FilterLogEvents",
     "ListServiceQuotas": "servicequotas:ListServiceQuotas",
     "ListAWSDefaultServiceQuotas": "servicequotas:ListAWSDefaultServiceQuotas",
+    "GetProducts": "pricing:GetProducts",
 }
 """The IAM action that allows each operation the ingest uses (AWS's service models, botocore 1.44.5)."""
 
