@@ -21,6 +21,30 @@ FAULTS: dict[str, str] = {
         update ops.ingested_objects set quarantined_count = 1
         where region = 'eu-west-1' and folder_date = '2026-11-14'
     """,
+    "every_price_source_answered": """
+        insert into ops.source_status by name
+        select
+            'aws_price_list' as account_name,
+            'model_prices' as source,
+            date '2026-11-15' as partition_date,
+            'denied' as status,
+            'GetProducts: AccessDeniedException: no. Allow pricing:GetProducts.' as error_text,
+            timestamp '2026-11-15 10:30' as finished_at,
+    """,
+    "prices_hold_one_at_a_time": """
+        insert into raw.model_prices by name
+        select
+            'amazon.nova-lite-v1:0' as model_id,
+            'geo' as endpoint_type,
+            '*' as region,
+            'default' as service_tier,
+            'standard' as context_band,
+            'input' as token_kind,
+            unnest([0.06, 0.07]) as usd_per_million,
+            unnest([timestamp '2023-09-28', timestamp '2026-11-01']) as valid_from,
+            unnest([timestamp '2026-11-02', null]) as valid_to,
+            'a test' as source,
+    """,
     "newest_day_is_read": """
         update ops.source_status set covered_until = '2026-11-15 09:29'
         where source = 'cloudwatch_metrics' and region = 'eu-west-1' and partition_date = '2026-11-15'
