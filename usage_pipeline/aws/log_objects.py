@@ -62,7 +62,7 @@ class LogBucket:
         self._session = session
         self._scope = scope
         self._bucket = bucket
-        self._roots = _roots(key_prefix)
+        self._folders = log_folders(scope, key_prefix)
         self._region = scope.region
 
     def list_day(self, day: date) -> list[LogObject]:
@@ -71,8 +71,7 @@ class LogBucket:
         Raises:
             ClientError, BotoCoreError, ReadingError: the bucket cannot be listed.
         """
-        path = f"AWSLogs/{self._scope.account_id}/BedrockModelInvocationLogs/{self._scope.region}/{day:%Y/%m/%d}/"
-        hours = [hour for root in self._roots for hour in self._hour_folders(root + path)]
+        hours = [hour for folder in self._folders for hour in self._hour_folders(f"{folder}{day:%Y/%m/%d}/")]
         with ThreadPoolExecutor(max_workers=_LISTING_THREADS, thread_name_prefix="hours") as pool:
             listed = list(pool.map(self._list_hour, hours))
         for folder in listed:
@@ -136,12 +135,16 @@ class LogBucket:
         return [(entry["path"], entry["e_tag"] or "", entry["size"]) for entry in listed["objects"]]
 
 
-def _roots(key_prefix: str) -> list[str]:
-    """What may come before AWSLogs. With `logs/` AWS may write logs/AWSLogs or, as some services do, logs//AWSLogs."""
+def log_folders(scope: Scope, key_prefix: str) -> list[str]:
+    """The folders that may hold a scope's logs, the likeliest first.
+
+    With the prefix `logs/` AWS may write logs/AWSLogs or, as some of its services do, logs//AWSLogs.
+    """
     plain = key_prefix.strip("/")
     tidy = f"{plain}/" if plain else ""
     as_given = [key_prefix if key_prefix.endswith("/") else f"{key_prefix}/", f"{key_prefix}/"] if key_prefix else []
-    return list(dict.fromkeys((tidy, *as_given)))
+    path = f"AWSLogs/{scope.account_id}/BedrockModelInvocationLogs/{scope.region}/"
+    return [f"{root}{path}" for root in dict.fromkeys((tidy, *as_given))]
 
 
 def _is_untidy(key: str) -> bool:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from usage_pipeline.aws.errors import IAM_ACTIONS, shortfall_of
+from usage_pipeline.aws.errors import AWS_ERRORS, IAM_ACTIONS, shortfall_of
+from usage_pipeline.aws.invocation_logging import LogDelivery, read_log_delivery
+from usage_pipeline.aws.log_events import LOG_STREAM
+from usage_pipeline.aws.log_objects import log_folders
 from usage_pipeline.aws.metric_catalogue import BEDROCK
 from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.sessions import HOME_REGIONS, AccountSession
@@ -18,10 +21,10 @@ from usage_pipeline.aws.sessions import HOME_REGIONS, AccountSession
 if TYPE_CHECKING:
     from types_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
 
-_MADE_UP = ("ListTagsForResource", "GetCustomModel")
+_MADE_UP = ("ListTagsForResource", "GetCustomModel", "GetObject")
 """Operations that are asked for a resource that does not exist, because there may be none."""
 
-_NOT_FOUND = ("ResourceNotFoundException", "ValidationException")
+_NOT_FOUND = ("ResourceNotFoundException", "ValidationException", "NoSuchKey")
 """What AWS then says to someone who may ask."""
 
 _Call = tuple[str, str, Callable[[], object]]
@@ -42,7 +45,7 @@ class Permission:
 def probe(session: AccountSession, scope: Scope, now: datetime) -> list[Permission]:
     """Make one call per API that the ingest uses in the scope; `now` is UTC without a zone. Changes nothing in AWS."""
     calls = [*_metric_calls(session, scope, now), *_bedrock_calls(session, scope), *_account_calls(session, scope)]
-    return [_attempt(scope, *call) for call in calls]
+    return [*(_attempt(scope, *call) for call in calls), *_log_permissions(session, scope, now)]
 
 
 def _metric_calls(session: AccountSession, scope: Scope, now: datetime) -> list[_Call]:
@@ -114,11 +117,55 @@ def _account_calls(session: AccountSession, scope: Scope) -> list[_Call]:
     return calls
 
 
+def _log_permissions(session: AccountSession, scope: Scope, now: datetime) -> list[Permission]:
+    """What reading the logs needs, as far as it is known where they go."""
+    found: list[LogDelivery] = []
+    client = session.client("bedrock", scope.region)
+    configured = session.account.log_place(scope.region)
+    asking = _attempt(
+        scope,
+        "GetModelInvocationLoggingConfiguration",
+        "where invocation logs go",
+        lambda: found.extend(read_log_delivery(client, configured).rows),
+    )
+    calls = [call for delivery in found for call in _log_calls(session, scope, delivery, now)]
+    return [*([asking] if configured is None else []), *(_attempt(scope, *call) for call in calls)]
+
+
+def _log_calls(session: AccountSession, scope: Scope, delivery: LogDelivery, now: datetime) -> list[_Call]:
+    if delivery.bucket is not None:
+        bucket = delivery.bucket
+        folder = log_folders(scope, delivery.key_prefix or "")[0]
+        s3 = session.client("s3", scope.region)
+        return [
+            (
+                "ListObjectsV2",
+                "which log objects there are",
+                lambda: s3.list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=1),
+            ),
+            ("GetObject", "what was called, by whom", lambda: s3.get_object(Bucket=bucket, Key=f"{folder}permission")),
+        ]
+    if delivery.log_group is not None:
+        logs = session.client("logs", scope.region)
+        end = int(now.replace(tzinfo=UTC).timestamp() * 1000)
+        window = {"startTime": end - 60_000, "endTime": end, "limit": 1}
+        return [
+            (
+                "FilterLogEvents",
+                "what was called, by whom",
+                lambda: logs.filter_log_events(
+                    logGroupName=delivery.log_group, logStreamNamePrefix=LOG_STREAM, **window
+                ),
+            )
+        ]
+    return []
+
+
 def _attempt(scope: Scope, operation: str, needed_for: str, call: Callable[[], object]) -> Permission:
     action = IAM_ACTIONS[operation]
     try:
         call()
-    except (ClientError, BotoCoreError) as error:
+    except AWS_ERRORS as error:
         code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
         if operation in _MADE_UP and code in _NOT_FOUND:
             return Permission(scope, action, needed_for, "ok", None)

@@ -21,15 +21,22 @@ GRANTED: dict[str, Any] = {
     "ListCustomModelDeployments": {},
     "GetCustomModel": error("GetCustomModel", "ValidationException"),
     "ListImportedModels": {},
+    "GetModelInvocationLoggingConfiguration": {},
     "ListServiceQuotas": {},
     "ListAWSDefaultServiceQuotas": {},
     "ListRegions": {},
 }
 
 
-def probed(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], regions: Any = ("us-east-1",)) -> list[Permission]:
+def probed(
+    monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], regions: Any = ("us-east-1",), logs: Any = None
+) -> list[Permission]:
     monkeypatch.setattr(AccountSession, "client", lambda self, service, region: canned_client(service, answers)[0])
-    return probe(AccountSession(AccountSettings(name="production", regions=regions)), EAST, NOW)
+    return probe(AccountSession(AccountSettings(name="production", regions=regions, logs=logs)), EAST, NOW)
+
+
+def of_logs(permissions: list[Permission]) -> list[tuple[str, str]]:
+    return [(found.action, found.status) for found in permissions[10:]]
 
 
 def test_every_action_of_the_ingest_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,11 +51,12 @@ def test_every_action_of_the_ingest_is_tried_once(monkeypatch: pytest.MonkeyPatc
         ("bedrock:ListImportedModels", "ok"),
         ("servicequotas:ListServiceQuotas", "ok"),
         ("servicequotas:ListAWSDefaultServiceQuotas", "ok"),
+        ("bedrock:GetModelInvocationLoggingConfiguration", "ok"),
     ]
 
 
 def test_listing_regions_is_tried_where_the_configuration_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert probed(monkeypatch, GRANTED, "auto")[-1] == Permission(
+    assert probed(monkeypatch, GRANTED, "auto")[-2] == Permission(
         EAST, "account:ListRegions", "`regions: auto`", "ok", None
     )
 
@@ -83,3 +91,44 @@ def test_refusals_and_other_troubles_are_told_apart(monkeypatch: pytest.MonkeyPa
             "ListServiceQuotas: TooManyRequestsException: no",
         ),
     ]
+
+
+def test_a_bucket_of_logs_is_listed_and_an_object_that_is_not_there_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = {
+        **GRANTED,
+        "GetModelInvocationLoggingConfiguration": {"loggingConfig": {"s3Config": {"bucketName": "my-logs"}}},
+        "ListObjectsV2": {},
+        "GetObject": error("GetObject", "NoSuchKey"),
+    }
+    assert of_logs(probed(monkeypatch, answers)) == [
+        ("bedrock:GetModelInvocationLoggingConfiguration", "ok"),
+        ("s3:ListBucket", "ok"),
+        ("s3:GetObject", "ok"),
+    ]
+
+
+def test_a_bucket_that_may_be_listed_but_not_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {**GRANTED, "ListObjectsV2": {}, "GetObject": error("GetObject", "AccessDenied")}
+    assert of_logs(probed(monkeypatch, answers, logs={"bucket": "my-logs", "prefix": "bedrock"})) == [
+        ("s3:ListBucket", "ok"),
+        ("s3:GetObject", "denied"),
+    ]
+
+
+def test_a_log_group_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {**GRANTED, "FilterLogEvents": error("FilterLogEvents", "AccessDeniedException")}
+    assert of_logs(probed(monkeypatch, answers, logs={"log_group": "/bedrock/calls"})) == [
+        ("logs:FilterLogEvents", "denied"),
+    ]
+
+
+def test_without_the_right_to_ask_where_logs_go_nothing_more_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    operation = "GetModelInvocationLoggingConfiguration"
+    answers = {**GRANTED, operation: error(operation, "AccessDeniedException")}
+    assert of_logs(probed(monkeypatch, answers)) == [(f"bedrock:{operation}", "denied")]
+
+
+def test_logs_that_are_not_read_need_no_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert of_logs(probed(monkeypatch, GRANTED, logs="off")) == []
