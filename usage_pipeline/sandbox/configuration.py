@@ -4,6 +4,7 @@ from pathlib import Path
 
 from usage_pipeline.sandbox.options import SandboxOptions
 from usage_pipeline.sandbox.organisation import ACCOUNTS, EXTERNAL_ID, ROLE_NAME, SCOPES
+from usage_pipeline.sandbox.prices import PRICES_FILE
 
 CONFIG_FILE = "usage_pipeline.yaml"
 
@@ -20,6 +21,9 @@ _FILE = """\
 accounts:
 {accounts}
 warehouse: warehouse.duckdb  # relative to this file
+
+prices:
+  file: {prices}  # invented, as the traffic is
 
 # The sandbox's clock stands still here.
 as_of: {end:%Y-%m-%dT%H:%M:%SZ}
@@ -39,7 +43,7 @@ def write_configuration(folder: Path, options: SandboxOptions) -> Path:
         for account_id, name in ACCOUNTS.items()
     )
     path = folder / CONFIG_FILE
-    path.write_text(_FILE.format(accounts=accounts, end=options.end), encoding="utf-8")
+    path.write_text(_FILE.format(accounts=accounts, prices=PRICES_FILE, end=options.end), encoding="utf-8")
     return path
 
 

@@ -103,6 +103,18 @@ def told_tier(caller: Caller) -> ToldTier:
     return ToldTier(None)
 
 
+def reports_cache(caller: Caller) -> bool:
+    """Whether the caller's records carry cache counts; those of models without a prompt cache lack them."""
+    model_id = caller.called.model_id
+    return model_id.startswith("amazon.nova") or (caller.called.is_claude and "claude-3-haiku" not in model_id)
+
+
+def reports_output(caller: Caller) -> bool:
+    """Whether the caller's records count output tokens; those of embeddings do not."""
+    model = models().get(caller.called.model_id)
+    return not (model and model.is_embedding)
+
+
 def bodies_of(kind: BodyKind, call: Call) -> Bodies:
     """The bodies of one answered call."""
     return _SHAPES[kind](call)
@@ -156,10 +168,12 @@ def _claude_request(call: Call) -> str:
 
 def _claude_usage(call: Call, output_tokens: int) -> str:
     writes = call.cache_write_5m + call.cache_write_1h
-    return (
-        f'{{"input_tokens":{call.input_tokens},"cache_creation_input_tokens":{writes},'
-        f'"cache_read_input_tokens":{call.cache_read},"cache_creation":'
+    cache = (
+        f'"cache_creation_input_tokens":{writes},"cache_read_input_tokens":{call.cache_read},"cache_creation":'
         f'{{"ephemeral_5m_input_tokens":{call.cache_write_5m},"ephemeral_1h_input_tokens":{call.cache_write_1h}}},'
+    )
+    return (
+        f'{{"input_tokens":{call.input_tokens},{cache if call.shows_lifetimes else ""}'
         f'"output_tokens":{output_tokens},"service_tier":"standard"}}'
     )
 

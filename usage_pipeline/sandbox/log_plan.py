@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from usage_pipeline.sandbox.log_bodies import body_kind
+from usage_pipeline.sandbox.log_bodies import body_kind, reports_cache
 from usage_pipeline.sandbox.log_destinations import DESTINATIONS, Scope
 from usage_pipeline.sandbox.options import SandboxOptions
 from usage_pipeline.sandbox.organisation import Caller
@@ -74,19 +74,24 @@ def plan_logs(requests: Requests, options: SandboxOptions) -> LogPlan:
     input_place, output_place = _places(requests, one_in)
     writes = requests.cache_write > 0
     is_converse = _of_callers(callers, lambda caller: body_kind(caller) == "converse")[requests.caller]
-    is_claude = _of_callers(callers, lambda caller: body_kind(caller).startswith("claude"))[requests.caller]
+    always_split = _of_callers(callers, _always_splits)[requests.caller]
     told = writes & ((requests.cache_write_1h > 0) | ~one_in(4, salt=3)) & is_converse
     return LogPlan(
         delivered_ms=delivered,
         again_ms=again,
         input_place=input_place,
         output_place=output_place,
-        shows_lifetimes=(told | is_claude) & succeeded & (output_place == INLINE),
+        shows_lifetimes=(told | always_split) & succeeded & (output_place == INLINE),
         is_nested=one_in(_NESTED_ONE_IN, salt=4) & is_converse,
         is_truncated=succeeded & (requests.max_tokens > 0) & (requests.output_tokens >= requests.max_tokens),
         model_form=one_in(4, salt=5).astype(np.int8),
         variant=one_in.number(salt=6).astype(np.uint16),
     )
+
+
+def _always_splits(caller: Caller) -> bool:
+    """Whether the caller's answers split even no writes at all, as Claude's own bodies do."""
+    return body_kind(caller) in ("claude", "claude_stream") and reports_cache(caller)
 
 
 class _Draws:

@@ -21,10 +21,12 @@ from usage_pipeline.sandbox.log_bodies import (
     Call,
     bodies_of,
     body_kind,
+    reports_cache,
+    reports_output,
 )
 from usage_pipeline.sandbox.log_destinations import DESTINATIONS, LogDestination, Scope
 from usage_pipeline.sandbox.log_plan import IN_S3, INLINE, LogPlan
-from usage_pipeline.sandbox.organisation import Caller, foundation_model_arn, models, system_profiles
+from usage_pipeline.sandbox.organisation import Caller, foundation_model_arn, system_profiles
 from usage_pipeline.sandbox.principals import RequestPrincipals
 from usage_pipeline.sandbox.traffic import ERRORS, SUCCESS, Requests, request_ids
 
@@ -74,18 +76,6 @@ def inference_regions(caller: Caller) -> tuple[str, ...]:
     profiles = system_profiles(caller.account_id, caller.region).values()
     arns = next(p.model_arns for p in profiles if (p.endpoint_type, p.model_id) == ("geo", called.model_id))
     return tuple(arn.split(":")[3] for arn in arns)
-
-
-def reports_cache(caller: Caller) -> bool:
-    """Whether the caller's records carry cache counts; those of models without a prompt cache lack them."""
-    model_id = caller.called.model_id
-    return model_id.startswith("amazon.nova") or (caller.called.is_claude and "claude-3-haiku" not in model_id)
-
-
-def reports_output(caller: Caller) -> bool:
-    """Whether the caller's records count output tokens; those of embeddings do not."""
-    model = models().get(caller.called.model_id)
-    return not (model and model.is_embedding)
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,18 @@ import pyarrow as pa
 
 from usage_pipeline.sandbox.account_data import AccountData
 from usage_pipeline.sandbox.limiter import CAUSES
-from usage_pipeline.sandbox.log_bodies import STOP_WORDS, TELLS_LATENCY, TELLS_TTFT, body_kind, told_tier
+from usage_pipeline.sandbox.log_bodies import (
+    STOP_WORDS,
+    TELLS_LATENCY,
+    TELLS_TTFT,
+    body_kind,
+    reports_cache,
+    reports_output,
+    told_tier,
+)
 from usage_pipeline.sandbox.log_destinations import DESTINATIONS
 from usage_pipeline.sandbox.log_plan import INLINE
-from usage_pipeline.sandbox.log_records import inference_regions, model_names, reports_cache, reports_output
+from usage_pipeline.sandbox.log_records import inference_regions, model_names
 from usage_pipeline.sandbox.organisation import Caller
 from usage_pipeline.sandbox.prices import Costs
 from usage_pipeline.sandbox.traffic import ERRORS, request_ids
