@@ -521,6 +521,8 @@ select
     case
         when is_without_total then null
         when unknown_periods > 0 then nullif(total, 0)
+        -- Of time that was not read, nothing is known: not even that nobody called.
+        when covered_minutes + coarse_minutes = 0 then total
         else coalesce(total, 0)
     end as total,
     data_points,
