@@ -20,8 +20,8 @@ def merge_prices(stored: Iterable[ModelPrice], fresh: Iterable[ModelPrice], now:
 
     Before `now` the stored price stays, whatever is fresh; from `now` on the fresh price holds. So another price closes
     the row at `now` and opens the next, the same price leaves the row as it is with its source, and a price that is no
-    longer among the fresh ones stays. A key that is new is taken with its own `valid_from`. A new Region row of a model
-    that has a `*` row begins at `now`, because `*` was its price until then, and is left out when it would repeat `*`.
+    longer among the fresh ones stays. A key that is new is taken with its own `valid_from`. A Region's new row begins
+    where the stored `*` row was not its price, so at `now` as a rule, and is left out when it would repeat `*`.
     Neither input may have overlapping rows of one key; the result has none.
     """
     stored_by_key, fresh_by_key = _by_key(stored), _by_key(fresh)
@@ -29,13 +29,11 @@ def merge_prices(stored: Iterable[ModelPrice], fresh: Iterable[ModelPrice], now:
     # `*` first: a Region is compared with what `*` says after the refresh.
     for key in sorted(stored_by_key.keys() | fresh_by_key.keys(), key=lambda key: (key[2] != EVERY_REGION, key)):
         mine, theirs = stored_by_key.get(key, []), fresh_by_key.get(key, [])
-        if mine:
-            rows = _joined([*_until(now, _over(mine, theirs)), *_since(now, _over(theirs, mine))])
-        else:
-            known = stored_by_key.get(_everywhere(key), [])
-            rows = _joined([*_until(now, _uncovered(theirs, known)), *_since(now, theirs)])
-            if _all_said_by(merged.get(_everywhere(key), []), rows):
-                rows = []
+        paid_before = stored_by_key.get(_everywhere(key), []) if key[2] != EVERY_REGION else []
+        past = _over(mine, _uncovered(theirs, paid_before))
+        rows = _joined([*_until(now, past), *_since(now, _over(theirs, mine))])
+        if not mine and _all_said_by(merged.get(_everywhere(key), []), rows):
+            rows = []
         merged[key] = rows
     return [row for key in sorted(merged) for row in merged[key]]
 
