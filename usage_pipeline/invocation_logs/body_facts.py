@@ -198,6 +198,8 @@ def _other_stop_reason(part: AnswerBody) -> str | None:
     """The reason in the place of providers that put it elsewhere than most."""
     if part.completion_reason is not None:
         return part.completion_reason
+    if part.finish_reason_camel is not None:
+        return _reason_text(part.finish_reason_camel)
     if part.incomplete_details is not None:
         return part.incomplete_details.reason
     for alternatives in (part.choices, part.results, part.outputs, part.generations, part.completions):
@@ -209,10 +211,13 @@ def _other_stop_reason(part: AnswerBody) -> str | None:
 
 
 def _ending(alternative: Ending) -> str | None:
-    camel = alternative.finish_reason_camel
     return (
         alternative.stop_reason
         or alternative.finish_reason
         or alternative.completion_reason
-        or (camel.reason if isinstance(camel, Ending) else camel)
+        or _reason_text(alternative.finish_reason_camel)
     )
+
+
+def _reason_text(value: Ending | str | None) -> str | None:
+    return value.reason if isinstance(value, Ending) else value

@@ -155,7 +155,8 @@ class _ObjectReader:
         try:
             return usable(_RECORD.decode(line))
         except _UNDECODABLE:
-            return read_leniently(line, self._account_id, self._region)
+            pass  # and not from in here: an error's context could carry the text
+        return read_leniently(line, self._account_id, self._region)
 
     def _read_array(self, pieces: Iterable[bytes]) -> RecordLists:
         content = bytearray()

@@ -109,6 +109,7 @@ class AnswerBody(Struct, gc=False):
     stop_reason: str | None = None
     finish_reason: str | None = None
     completion_reason: str | None = field(name="completionReason", default=None)
+    finish_reason_camel: Ending | str | None = field(name="finishReason", default=None)
     incomplete_details: Ending | None = None
     choices: list[Ending] | None = None
     results: list[Ending] | None = None

@@ -18,6 +18,7 @@ from usage_pipeline.invocation_logs.records import LogRecord
 RECORD_SCHEMA_TYPE = "ModelInvocationLog"
 
 _LARGEST_COUNT = 2**63 - 1
+_LONGEST_NUMBER = 100
 
 
 class UnusableRecordError(Exception):
@@ -34,13 +35,17 @@ def read_leniently(line: bytes, account_id: str | None, region: str | None) -> L
     Raises:
         UnusableRecordError: not JSON, not an object, or without what a row needs.
     """
+    return record_from(_parsed(line), account_id, region)
+
+
+def _parsed(line: bytes) -> Any:
     try:
-        value = json.loads(line.decode("utf-8-sig", "replace"), strict=False)
+        return json.loads(line.decode("utf-8-sig", "replace"), strict=False)
     except json.JSONDecodeError as error:
-        raise NotJsonError(f"not JSON from character {error.pos + 1} on") from None
+        problem = NotJsonError(f"not JSON from character {error.pos + 1} on")
     except (ValueError, RecursionError):
-        raise UnusableRecordError("JSON with a number too long or nested too deeply to read") from None
-    return record_from(value, account_id, region)
+        problem = UnusableRecordError("JSON with a number too long or nested too deeply to read")
+    raise problem  # out here, because json's own error carries the text
 
 
 def record_from(value: Any, account_id: str | None, region: str | None) -> LogRecord:
@@ -142,10 +147,14 @@ def _encodable(text: str) -> str:
 
 
 def _count(value: Any) -> int | None:
-    number = _number(value)
-    if number is None or not 0 <= number <= _LARGEST_COUNT or number != math.floor(number):
-        return None
-    return int(value) if isinstance(value, int | str) and str(value).strip().isdecimal() else int(number)
+    if isinstance(value, str) and len(value) < _LONGEST_NUMBER and value.strip().isdecimal():
+        number = int(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    else:
+        measured = _number(value)
+        number = int(measured) if measured is not None and measured.is_integer() else -1
+    return number if 0 <= number <= _LARGEST_COUNT else None
 
 
 def _number(value: Any) -> float | None:
