@@ -6,7 +6,8 @@ writing raw rows (`warehouse.py`).
 
 import hashlib
 import time
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,13 +15,18 @@ from datetime import date, timedelta
 import duckdb
 
 from usage_pipeline.raw_tables import DAY_CHANGES, SOURCE_STATUS, SQL_MODEL_BUILDS, STORED_TABLES
-from usage_pipeline.sql_models import SqlModel, SqlModelError, column_types
+from usage_pipeline.sql_models import SqlModel, SqlModelError, Window, column_types
 
-DAY_COLUMN = "usage_date"
-"""The column by which a windowed model's rows are replaced: a UTC day."""
+PERIOD_COLUMNS: Mapping[Window, str] = {"day": "usage_date", "month": "usage_month"}
+"""The column by which a windowed model's rows are replaced: a UTC day, or the first day of a UTC month."""
+
+MOST_ROWS_AT_ONCE = 3_000_000
+"""Stored rows that one statement of a whole rebuild reads, unless a single day has more: it bounds memory."""
 
 DAY_SOURCES = frozenset(
-    name for name, table in STORED_TABLES.items() if table.day_column in (DAY_COLUMN, SOURCE_STATUS.day_column)
+    name
+    for name, table in STORED_TABLES.items()
+    if table.day_column in (PERIOD_COLUMNS["day"], SOURCE_STATUS.day_column)
 )
 """Stored tables whose changes `ops.day_changes` counts by UTC day of use; catalogue snapshots are not among them."""
 
@@ -36,7 +42,9 @@ class BuiltModel:
     is_rebuilt_whole: bool
     """The whole table was made anew, because it is not windowed or its SQL or a small table it reads changed."""
     days: tuple[tuple[date, date], ...]
-    """Ranges of UTC days that were replaced, first and last day inclusive; empty when nothing had changed."""
+    """Ranges of UTC days that were replaced, first and last day inclusive; empty when nothing had changed.
+
+    A table by months names the first days of the first and the last month."""
 
     @property
     def is_unchanged(self) -> bool:
@@ -51,7 +59,8 @@ def build(
 
     A windowed model is rebuilt for the days whose raw rows changed since its last build, and for all days when its SQL
     or the content of a small table that it reads changed. Other models are rebuilt when anything that they read
-    changed. Because the state is kept in the warehouse, a build after a killed one does what that one left undone.
+    changed. A model without a window over raw rows by day is a view: as a table it would repeat them all. Because the
+    state is kept in the warehouse, a build after a killed one does what that one left undone.
 
     Args:
         con: a warehouse with the stored tables in place.
@@ -92,18 +101,32 @@ class _Builder:
                 f"select table_name, fingerprint, built_until from {SQL_MODEL_BUILDS.qualified_name}"
             ).fetchall()
         }
-        self._tables: set[str] = {
-            f"{schema}.{name}"
-            for schema, name in con.execute(
-                "select schema_name, table_name from duckdb_tables() where database_name = current_database()"
+        self._kinds: dict[str, str] = dict(
+            con.execute(
+                """
+                select schema_name || '.' || table_name, 'table'
+                from duckdb_tables()
+                where database_name = current_database()
+                union all
+                select schema_name || '.' || view_name, 'view'
+                from duckdb_views()
+                where database_name = current_database() and not internal
+                """
             ).fetchall()
-        }
+        )
+        self._rows_by_day: dict[str, dict[date, int]] = {}
+        self._views: set[str] = set()
+        # Models come in build order, so what a view reads is known before the view.
+        for model in models:
+            reads_days = any(name in DAY_SOURCES or name in self._views for name in model.dependencies)
+            if reads_days and not model.is_windowed:
+                self._views.add(model.qualified_name)
 
     def drop_tables_without_a_model(self) -> None:
         """Drop what a model made whose file is gone, so that nobody reads numbers that no longer change."""
         for name in self._states.keys() - self._models.keys():
             self._con.begin()
-            self._con.execute(f"drop table if exists {name}")
+            self._con.execute(f"drop {self._kinds.get(name, 'table')} if exists {name}")
             self._con.execute(f"delete from {SQL_MODEL_BUILDS.qualified_name} where table_name = ?", [name])
             self._con.commit()
 
@@ -112,13 +135,13 @@ class _Builder:
         state = self._states.get(model.qualified_name)
         until = self._readable_until(model)
         fingerprint = self._fingerprint(model, until)
-        if state is None or state.fingerprint != fingerprint or model.qualified_name not in self._tables:
-            days = self._all_days(model, until) if model.is_windowed else ()
+        if state is None or state.fingerprint != fingerprint or model.qualified_name not in self._kinds:
+            days = self._all_periods(model, until)
             self._rebuild_whole(model, days, _BuildState(fingerprint, until))
             is_whole = True
         else:
-            days = self._changed_days(model, state.built_until, until) if model.is_windowed else ()
-            self._rebuild_days(model, days, state, _BuildState(fingerprint, until))
+            days = self._changed_periods(model, state.built_until, until)
+            self._rebuild_periods(model, days, state, _BuildState(fingerprint, until))
             is_whole = False
         if is_whole or days:
             self._contents.pop(model.qualified_name, None)
@@ -132,14 +155,18 @@ class _Builder:
 
     # What a model is made from
 
+    def _by_day(self, name: str) -> SqlModel | None:
+        """The model of that name if its rows follow the raw rows of their day: it is windowed, or a view."""
+        model = self._models.get(name)
+        return model if model and (model.is_windowed or name in self._views) else None
+
     def _day_sources(self, model: SqlModel) -> set[str]:
-        """The stored tables by day that the model reads, itself or through windowed models."""
+        """The stored tables by day that the model reads, itself or through windowed models and views."""
         found: set[str] = set()
         for name in model.dependencies:
-            upstream = self._models.get(name)
             if name in DAY_SOURCES:
                 found.add(name)
-            elif upstream is not None and upstream.is_windowed:
+            elif upstream := self._by_day(name):
                 found |= self._day_sources(upstream)
         return found
 
@@ -147,8 +174,7 @@ class _Builder:
         """The newest change in `ops.day_changes` that everything the model reads already holds."""
         until = max((change for _, _, change in self._changes), default=0)
         for name in model.dependencies:
-            upstream = self._models.get(name)
-            if upstream is not None and upstream.is_windowed:
+            if self._by_day(name):
                 until = min(until, self._state_of_upstream(model, name).built_until)
         return until
 
@@ -159,13 +185,13 @@ class _Builder:
             upstream = self._models.get(name)
             if name in DAY_SOURCES:
                 continue
-            if upstream is not None and upstream.is_windowed:
+            if self._by_day(name):
                 parts.append(f"{name} {self._state_of_upstream(model, name).fingerprint}")
             else:
                 if upstream is not None:
                     self._state_of_upstream(model, name)
                 parts.append(f"{name} {self._content(name)}")
-        if not model.is_windowed:
+        if not self._by_day(model.qualified_name):
             sources = sorted(self._day_sources(model))
             newest = max((n for table, _, n in self._changes if table in sources and n <= until), default=0)
             parts.append(f"{sources} {newest}")
@@ -192,42 +218,82 @@ class _Builder:
             raise SqlModelError(f"{model.path}: reads {name}, which has not been built yet. Build it first.")
         return state
 
-    def _changed_days(self, model: SqlModel, since: int, until: int) -> tuple[tuple[date, date], ...]:
-        sources = self._day_sources(model)
-        return contiguous_ranges(day for table, day, n in self._changes if table in sources and since < n <= until)
+    def _changed_periods(self, model: SqlModel, since: int, until: int) -> tuple[tuple[date, date], ...]:
+        """Ranges of the days or months of the model in which a raw day changed after `since`."""
+        if model.window is None:
+            return ()
+        return contiguous_ranges(self._periods(model, since, until), model.window)
 
-    def _all_days(self, model: SqlModel, until: int) -> tuple[tuple[date, date], ...]:
-        days = self._changed_days(model, 0, until)
-        return ((days[0][0], days[-1][1]),) if days else ()
+    def _all_periods(self, model: SqlModel, until: int) -> tuple[tuple[date, date], ...]:
+        """The same for all raw days; each range reads no more than MOST_ROWS_AT_ONCE rows where it can be divided."""
+        if model.window is None:
+            return ()
+        weights: Counter[date] = Counter()
+        for source in self._day_sources(model):
+            for day, rows in self._rows_of_days(source).items():
+                weights[start_of_period(day, model.window)] += rows
+        ranges: list[tuple[date, date]] = []
+        rows_in_last = 0
+        for period in sorted(self._periods(model, 0, until)):
+            rows_in_last += weights[period]
+            if ranges and rows_in_last <= MOST_ROWS_AT_ONCE:
+                ranges[-1] = (ranges[-1][0], period)
+            else:
+                ranges.append((period, period))
+                rows_in_last = weights[period]
+        return tuple(ranges)
+
+    def _periods(self, model: SqlModel, since: int, until: int) -> set[date]:
+        sources = self._day_sources(model)
+        window = model.window or "day"
+        return {
+            start_of_period(day, window) for table, day, n in self._changes if table in sources and since < n <= until
+        }
+
+    def _rows_of_days(self, table_name: str) -> Mapping[date, int]:
+        """Rows per day of a stored table by day of use; asked once."""
+        if table_name not in self._rows_by_day:
+            day = STORED_TABLES[table_name].day_column
+            self._rows_by_day[table_name] = dict(
+                self._con.execute(f"select {day}, count(*) from {table_name} group by {day}").fetchall()
+            )
+        return self._rows_by_day[table_name]
 
     # Writing
 
-    def _rebuild_whole(self, model: SqlModel, days: Sequence[tuple[date, date]], state: _BuildState) -> None:
+    def _rebuild_whole(self, model: SqlModel, ranges: Sequence[tuple[date, date]], state: _BuildState) -> None:
+        name = model.qualified_name
+        kind = "view" if name in self._views else "table"
         with self._model_transaction(model):
+            if self._kinds.get(name, kind) != kind:
+                self._con.execute(f"drop {self._kinds[name]} {name}")
             # Without any raw day the table is made empty, by a window that no day lies in.
-            first, last = days[0] if days else (date.max, date.min)
-            window = {"start_date": first, "end_date": last} if model.is_windowed else None
-            self._con.execute(f"create or replace table {model.qualified_name} as\n{model.sql}", window)
-            if model.is_windowed and DAY_COLUMN not in column_types(self._con, model.qualified_name):
+            first, *others = ranges or [(date.max, date.min)]
+            self._con.execute(f"create or replace {kind} {name} as\n{model.sql}", window_values(model, first))
+            if model.window and PERIOD_COLUMNS[model.window] not in column_types(self._con, name):
                 raise SqlModelError(
-                    f"{model.path}: takes $start_date and has no column {DAY_COLUMN} to replace days by."
+                    f"{model.path}: is replaced by {model.window}s and has no column {PERIOD_COLUMNS[model.window]} to "
+                    "replace them by."
                 )
+            for period in others:
+                self._con.execute(f"insert into {name} by name\n{model.sql}", window_values(model, period))
             comment = model.description.replace("'", "''")
-            self._con.execute(f"comment on table {model.qualified_name} is '{comment}'")
+            self._con.execute(f"comment on {kind} {name} is '{comment}'")
             self._save_state(model, state)
+        self._kinds[name] = kind
 
-    def _rebuild_days(
-        self, model: SqlModel, days: Sequence[tuple[date, date]], before: _BuildState, after: _BuildState
+    def _rebuild_periods(
+        self, model: SqlModel, ranges: Sequence[tuple[date, date]], before: _BuildState, after: _BuildState
     ) -> None:
-        if not days and before == after:
+        if not ranges and before == after:
             return
         with self._model_transaction(model):
-            for first, last in days:
-                window = {"start_date": first, "end_date": last}
+            for period in ranges:
                 self._con.execute(
-                    f"delete from {model.qualified_name} where {DAY_COLUMN} between $start_date and $end_date", window
+                    f"delete from {model.qualified_name} where {PERIOD_COLUMNS[model.window or 'day']} between ? and ?",
+                    list(period),
                 )
-                self._con.execute(f"insert into {model.qualified_name} by name\n{model.sql}", window)
+                self._con.execute(f"insert into {model.qualified_name} by name\n{model.sql}", window_values(model, period))
             self._save_state(model, after)
 
     @contextmanager
@@ -256,12 +322,28 @@ class _Builder:
         return count
 
 
-def contiguous_ranges(days: Iterable[date]) -> tuple[tuple[date, date], ...]:
-    """The days as ranges (first, last), both inclusive, as few as possible, in order."""
+def window_values(model: SqlModel, period: tuple[date, date]) -> dict[str, date] | None:
+    """The values of the model's parameters for a range of its days (or first days of months); None without any."""
+    match model.window:
+        case None:
+            return None
+        case "day":
+            return {"start_date": period[0], "end_date": period[1]}
+        case "month":
+            return {"start_month": period[0], "end_month": period[1]}
+
+
+def start_of_period(day: date, window: Window) -> date:
+    """The day itself, or the first day of its month."""
+    return day.replace(day=1) if window == "month" else day
+
+
+def contiguous_ranges(periods: Iterable[date], window: Window = "day") -> tuple[tuple[date, date], ...]:
+    """The days (or first days of months) as ranges (first, last), both inclusive, as few as possible, in order."""
     ranges: list[tuple[date, date]] = []
-    for day in sorted(set(days)):
-        if ranges and ranges[-1][1] + timedelta(days=1) == day:
-            ranges[-1] = (ranges[-1][0], day)
+    for period in sorted(set(periods)):
+        if ranges and start_of_period(period - timedelta(days=1), window) == ranges[-1][1]:
+            ranges[-1] = (ranges[-1][0], period)
         else:
-            ranges.append((day, day))
+            ranges.append((period, period))
     return tuple(ranges)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 import sqlglot
@@ -21,7 +22,13 @@ MODELS_FOLDER = Path(__file__).resolve().parent.parent / "dbt_like_sql"
 
 MODEL_SCHEMAS = ("staging", "intermediate", "marts")
 
-WINDOW_PARAMETERS = {"start_date", "end_date"}
+Window = Literal["day", "month"]
+
+WINDOW_PARAMETERS: Mapping[frozenset[str], Window] = {
+    frozenset({"start_date", "end_date"}): "day",
+    frozenset({"start_month", "end_month"}): "month",
+}
+"""Pairs of parameters, both inclusive: UTC days, or first days of UTC months."""
 
 
 class SqlModelError(ValueError):
@@ -40,13 +47,18 @@ class SqlModel:
     """The first comment of the file; begins with what one row is."""
     dependencies: tuple[str, ...]
     """Every `schema.table` that it reads, in alphabetical order."""
-    is_windowed: bool
-    """Whether it takes `$start_date` and `$end_date` (both inclusive) and is replaced day by day."""
+    window: Window | None
+    """By what it is replaced: days (`$start_date`, `$end_date`), months (`$start_month`, `$end_month`), or whole."""
 
     @property
     def qualified_name(self) -> str:
         """`schema.table`, as other models write it."""
         return f"{self.schema}.{self.name}"
+
+    @property
+    def is_windowed(self) -> bool:
+        """Whether parts of it can be replaced: days or months."""
+        return self.window is not None
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -85,9 +97,13 @@ def read_model(path: Path, folder: Path) -> SqlModel:
     sql = path.read_text(encoding="utf-8")
     tree = _only_statement(path, sql)
     parameters = {str(parameter.name) for parameter in tree.find_all(exp.Parameter, exp.Placeholder)}
-    if parameters and parameters != WINDOW_PARAMETERS:
+    window = WINDOW_PARAMETERS.get(frozenset(parameters))
+    if parameters and window is None:
         names = ", ".join(f"${name}" for name in sorted(parameters))
-        raise SqlModelError(f"{path}: has the parameters {names}; allowed are $start_date and $end_date together.")
+        raise SqlModelError(
+            f"{path}: has the parameters {names}; allowed are $start_date and $end_date together, or $start_month and "
+            "$end_month together."
+        )
     return SqlModel(
         schema=parts[0],
         name=path.stem,
@@ -95,7 +111,7 @@ def read_model(path: Path, folder: Path) -> SqlModel:
         sql=sql,
         description=_description(path, sql),
         dependencies=_dependencies(path, tree),
-        is_windowed=bool(parameters),
+        window=window,
     )
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from usage_pipeline.raw_tables import STORED_TABLES
-from usage_pipeline.sql_builds import BuiltModel, build, contiguous_ranges
+from usage_pipeline.sql_builds import BuiltModel, build, contiguous_ranges, window_values
 from usage_pipeline.sql_models import SqlModel, SqlModelError, column_lineage, column_types, load_models
 from usage_pipeline.warehouse import Warehouse, prepare_tables
 from usage_pipeline_tests.marts.factory import DAY, NOVA, SONNET, Store, arns, at
@@ -489,8 +489,7 @@ def test_models_are_plain_sql_for_any_duckdb_client() -> None:
     con = duckdb.connect(":memory:")
     prepare_tables(con)
     for model in load_models():
-        window = {"start_date": DAY, "end_date": DAY} if model.is_windowed else None
-        con.execute(f"create table {model.qualified_name} as {model.sql}", window)
+        con.execute(f"create table {model.qualified_name} as {model.sql}", window_values(model, (DAY, DAY)))
 
 
 def test_no_model_needs_what_ducklake_lacks() -> None:

@@ -43,15 +43,29 @@ with listed as (
     from intermediate.int_application_profiles_resolved
 ),
 
+used as (
+    select
+        account_id,
+        region,
+        profile_id,
+    from intermediate.int_profile_days_summed
+    union
+    select
+        account_id,
+        region,
+        profile_id,
+    from intermediate.int_logged_days
+),
+
 seen as (
-    select distinct
+    select
         account_id,
         region,
         profile_id,
         split_part(profile_id, '.', 1) as prefix,
         regexp_extract(profile_id, '^arn:[^/]*:([a-z-]+)/', 1) as arn_kind,
         split_part(profile_id, '/', -1) as last_part,
-    from intermediate.int_profile_days_summed
+    from used
 ),
 
 not_listed as (

@@ -8,6 +8,14 @@ with used as (
         region,
         profile_id,
     from intermediate.int_profile_days_summed
+
+    union
+
+    select distinct
+        account_id,
+        region,
+        profile_id,
+    from intermediate.int_logged_days
 )
 
 select
@@ -19,6 +27,8 @@ select
     profiles.profile_kind,
     profiles.tags,
     profiles.pool_id,
+    profiles.endpoint_type,
+    profiles.model_id,
     models.max_output_tokens,
     rates.rate,
     coalesce(rates.valid_from, date '1970-01-01') as valid_from,
