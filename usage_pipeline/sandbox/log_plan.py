@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from usage_pipeline.sandbox.log_bodies import body_kind, reports_cache
+from usage_pipeline.sandbox.log_bodies import STOP_WORDS, body_kind, reports_cache
 from usage_pipeline.sandbox.log_destinations import DESTINATIONS, Scope
 from usage_pipeline.sandbox.options import SandboxOptions
 from usage_pipeline.sandbox.organisation import Caller
@@ -139,7 +139,8 @@ def _places(requests: Requests, one_in: _Draws) -> tuple[Array, Array]:
     prompt = requests.input_tokens + requests.cache_read + requests.cache_write
     left_out = one_in(_LEFT_OUT_ONE_IN, salt=7) & is_free
     is_large = (prompt > _TOO_LARGE_TOKENS) & to_s3 & ~tells_tier
-    answer_in_s3 = one_in(_OUTPUT_IN_S3_ONE_IN, salt=8) & is_free & to_s3 & (requests.error == SUCCESS)
+    has_words = _of_callers(callers, lambda c: STOP_WORDS[body_kind(c)] is not None)[requests.caller]
+    answer_in_s3 = one_in(_OUTPUT_IN_S3_ONE_IN, salt=8) & is_free & to_s3 & has_words & (requests.error == SUCCESS)
     input_place = np.select([left_out, is_large], [LEFT_OUT, IN_S3], INLINE).astype(np.int8)
     output_place = np.select([left_out, answer_in_s3], [LEFT_OUT, IN_S3], INLINE).astype(np.int8)
     return input_place, output_place
