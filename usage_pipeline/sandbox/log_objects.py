@@ -90,7 +90,7 @@ class LogStore:
         self._lock = Lock()
         self._identities: dict[tuple[str, str], ObjectIdentity] = {}
         self._contents: OrderedDict[tuple[str, str], bytes] = OrderedDict()
-        self._cached_bytes = 0
+        self.cached_bytes = 0
         self.buckets = {
             destination.bucket: _bucket(requests, plan, scope, destination, options)
             for scope, destination in DESTINATIONS.items()
@@ -118,9 +118,9 @@ class LogStore:
         with self._lock:
             if name not in self._contents:
                 self._contents[name] = content
-                self._cached_bytes += len(content)
-            while self._cached_bytes > MOST_CACHED_BYTES:
-                self._cached_bytes -= len(self._contents.popitem(last=False)[1])
+                self.cached_bytes += len(content)
+            while self.cached_bytes > MOST_CACHED_BYTES:
+                self.cached_bytes -= len(self._contents.popitem(last=False)[1])
         return content
 
     def _make(self, made: LogObject, damage: str) -> bytes:

@@ -6,7 +6,6 @@ belong to one account, as they do for a role that may only read.
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as BadBase64
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -195,5 +194,5 @@ def _position(query: Mapping[str, str]) -> str:
         return query.get("start-after", "")
     try:
         return urlsafe_b64decode(token).decode()
-    except (BadBase64, UnicodeDecodeError) as error:
+    except ValueError as error:  # not base64, not ASCII or not UTF-8
         raise RefusedRequestError("InvalidArgument", "The continuation token provided is incorrect") from error

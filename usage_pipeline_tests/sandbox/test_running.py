@@ -32,6 +32,7 @@ def test_configuration_of_the_sandbox_loads(shared_sandbox: RunningSandbox, sand
     assert (production.external_id, research.external_id) == ("sandbox", "sandbox")
     assert settings.warehouse_file == sandbox_folder.resolve() / "warehouse.duckdb"
     assert settings.now() == END
+    assert settings.price_settings.file == sandbox_folder.resolve() / "prices.csv"
     assert (sandbox_folder / "truth.duckdb").exists()
 
 
