@@ -1,4 +1,4 @@
-"""`python -m benchmarks [demo] [next_day] [profiles]`: every figure against its limit, as one table.
+"""`python -m benchmarks [demo] [next_day] [profiles] [log_parsing]`: every figure against its limit, as one table.
 
 Not here: how a command is measured (`measuring.py`). The results that were reached are in README.md beside this file.
 """
@@ -8,32 +8,14 @@ import datetime as dt
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks.measuring import Figure, measure, median, usage_pipeline
+from benchmarks.log_parsing import log_parsing
+from benchmarks.measuring import Figure, Result, measure, median, show, usage_pipeline
 from usage_pipeline.sandbox import RunningSandbox, SandboxOptions, start_in_thread
 
 NOW = dt.datetime(2026, 11, 15, 10, 30)  # noqa: DTZ001  (UTC without a zone, as everywhere inside)
 YESTERDAY = NOW.date() - dt.timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Result:
-    """One figure beside its limit; `ratio` below 1 is within."""
-
-    name: str
-    figure: float
-    limit: float
-    unit: str
-
-    @property
-    def ratio(self) -> float:
-        """Figure over limit."""
-        return self.figure / self.limit
 
 
 def demo(repeat: int) -> list[Result]:
@@ -82,7 +64,12 @@ def run_days(sandbox: RunningSandbox, folder: Path, first: dt.date, last: dt.dat
     return measure(command, sandbox.environment)
 
 
-BENCHMARKS: dict[str, Callable[[int], list[Result]]] = {"demo": demo, "next_day": next_day, "profiles": profiles}
+BENCHMARKS: dict[str, Callable[[int], list[Result]]] = {
+    "demo": demo,
+    "next_day": next_day,
+    "profiles": profiles,
+    "log_parsing": log_parsing,
+}
 
 
 def main() -> None:
@@ -91,16 +78,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which ones; all without a name")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each; the median counts (3)")
     arguments = parser.parse_args()
-    table = Table("what", "median", "limit", "ratio", title=f"{os.cpu_count()} cores, {arguments.repeat} runs each")
-    for name in arguments.names or BENCHMARKS:
-        for result in BENCHMARKS[name](arguments.repeat):
-            table.add_row(
-                result.name,
-                f"{result.figure:.1f} {result.unit}",
-                f"{result.limit:g} {result.unit}",
-                f"{result.ratio:.2f}",
-            )
-    Console().print(table)
+    results = [result for name in arguments.names or BENCHMARKS for result in BENCHMARKS[name](arguments.repeat)]
+    show(results, f"{os.cpu_count()} cores, {arguments.repeat} runs each")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Running a command as a whole process tree: its wall time, its CPU time and its memory."""
+"""Running a command as a whole process tree: its wall time, its CPU time and its memory; and showing figures."""
 
 import os
 import subprocess
@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psutil
+from rich.console import Console
+from rich.table import Table
 
 SAMPLE_SECONDS = 0.05
 
@@ -71,3 +73,30 @@ def _sample(process: "subprocess.Popen[bytes]", samples: list[float]) -> None:
 def median(figures: Sequence[Figure]) -> Figure:
     """The run with the median wall time."""
     return sorted(figures, key=lambda figure: figure.wall_seconds)[len(figures) // 2]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One figure beside its limit; `ratio` below 1 is within."""
+
+    name: str
+    figure: float
+    limit: float
+    unit: str
+
+    @property
+    def ratio(self) -> float:
+        """Figure over limit."""
+        return self.figure / self.limit
+
+
+def show(results: Sequence[Result], title: str) -> None:
+    """Print each figure beside its limit."""
+    table = Table("what", "median", "limit", "ratio", title=title)
+    for result in results:
+        table.add_row(result.name, _told(result.figure, result), _told(result.limit, result), f"{result.ratio:.2f}")
+    Console().print(table)
+
+
+def _told(value: float, result: Result) -> str:
+    return f"{value:,.0f} {result.unit}" if value >= 100 else f"{value:.3g} {result.unit}"
