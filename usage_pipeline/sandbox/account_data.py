@@ -24,6 +24,7 @@ class AccountData:
     metrics: MetricStore
     principals: RequestPrincipals
     log_plan: LogPlan
+    log_writer: RecordWriter
     log_store: LogStore
     log_groups: dict[Scope, LogGroup]
 
@@ -41,6 +42,7 @@ def build_account_data(options: SandboxOptions) -> AccountData:
         metrics=MetricStore(requests),
         principals=principals,
         log_plan=plan,
+        log_writer=writer,
         log_store=LogStore(requests, plan, writer, options),
         log_groups=log_groups(requests, plan, writer),
     )

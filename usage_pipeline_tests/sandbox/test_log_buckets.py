@@ -17,8 +17,9 @@ from botocore.exceptions import ClientError
 from botocore.model import ListShape, Shape, StructureShape
 from obstore.store import S3Store
 
-from usage_pipeline.sandbox import RunningSandbox
-from usage_pipeline.sandbox.log_objects import MOST_CACHED_BYTES, LogStore
+from usage_pipeline.sandbox import RunningSandbox, log_objects
+from usage_pipeline.sandbox.account_data import AccountData
+from usage_pipeline.sandbox.log_objects import LogStore
 from usage_pipeline_tests.sandbox.conftest import MakeClient
 from usage_pipeline_tests.sandbox.log_reading import PRODUCTION_LOGS, RESEARCH_LOGS, files_of, records_in
 from usage_pipeline_tests.sandbox.test_aws_server import own_client
@@ -280,11 +281,15 @@ def test_some_files_are_of_two_gzip_members(sandbox: RunningSandbox):
     assert 1 <= sum(count > 1 for count in counts) < len(counts) / 4
 
 
-def test_little_of_the_content_is_kept_in_memory(month: Any):
-    store: LogStore = month.log_store
-    total = sum(store.identity(bucket, key).size for bucket in store.buckets.values() for key in bucket.objects)
-    assert total > MOST_CACHED_BYTES
-    assert store.cached_bytes <= MOST_CACHED_BYTES
+def test_only_so_much_content_is_kept_in_memory(two_days: AccountData, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(log_objects, "MOST_CACHED_BYTES", 500_000)
+    data = two_days
+    store = LogStore(data.requests, data.log_plan, data.log_writer, data.options)
+    bucket = store.buckets[PRODUCTION_LOGS]
+    sizes = [store.identity(bucket, key).size for key in bucket.objects]
+    assert sum(sizes) > 2_000_000
+    assert 400_000 < store.cached_bytes <= 500_000
+    assert [len(store.content(bucket, key)) for key in bucket.objects] == sizes
 
 
 def test_lists_have_only_what_the_service_model_knows(s3: Any):
