@@ -56,8 +56,9 @@ def metric_requests(
     seen = _ids_by_scope(
         con, f"select distinct account_id, region, model_id from {table.qualified_name} where model_id is not null"
     )
-    listed = _ids_by_scope(con, _CATALOGUE_IDS)
-    on_demand = _ids_by_scope(con, _ON_DEMAND_MODELS)
+    # An account that publishes nothing then costs one ListMetrics call, and not a query for each profile.
+    listed = _no_ids() if namespace.only_where_seen else _ids_by_scope(con, _CATALOGUE_IDS)
+    on_demand = _no_ids() if namespace.only_where_seen else _ids_by_scope(con, _ON_DEMAND_MODELS)
     return {
         scope: MetricRequest(
             days=days,
@@ -71,8 +72,12 @@ def metric_requests(
     }
 
 
+def _no_ids() -> defaultdict[ScopeKey, list[str]]:
+    return defaultdict(list)
+
+
 def _ids_by_scope(con: duckdb.DuckDBPyConnection, query: str) -> defaultdict[ScopeKey, list[str]]:
-    found: defaultdict[ScopeKey, list[str]] = defaultdict(list)
+    found = _no_ids()
     for account_id, region, model_id in con.execute(query).fetchall():
         found[account_id, region].append(model_id)
     return found

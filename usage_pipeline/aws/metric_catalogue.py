@@ -38,11 +38,15 @@ class MetricStatistic:
 
 @dataclass(frozen=True)
 class MetricNamespace:
-    """The metrics of one CloudWatch namespace: of each ModelId, and of the account and Region as a whole."""
+    """The metrics of one CloudWatch namespace: of each ModelId, and of the account and Region as a whole.
+
+    With `only_where_seen`, a ModelId is asked for once ListMetrics has shown it, and not because Bedrock lists it.
+    """
 
     name: str
     metrics: tuple[Metric, ...]
     hourly_totals: tuple[str, ...] = ()
+    only_where_seen: bool = False
 
     def series_statistics(self, listed: frozenset[str] | None) -> tuple[MetricStatistic, ...]:
         """What to ask of a ModelId, densest first. `listed` are the names ListMetrics knows; None asks for all."""
@@ -119,5 +123,5 @@ BEDROCK = MetricNamespace(
     hourly_totals=("Invocations", "InputTokenCount", "OutputTokenCount", *_LOG_DELIVERY),
 )
 
-MAX_TOKENS = MetricNamespace("Bedrock/Quotas", (Metric("MaxTokens", "Count", _MEAN),))
+MAX_TOKENS = MetricNamespace("Bedrock/Quotas", (Metric("MaxTokens", "Count", _MEAN),), only_where_seen=True)
 """What callers publish themselves: the `max_tokens` of each request."""
