@@ -1,7 +1,7 @@
 """A simulated AWS organisation over HTTP, with the truth beside it.
 
-`serve` and `start_in_thread` need the `sandbox` extra; importing this package needs nothing but numpy and pyarrow, and
-nothing outside it may depend on what is inside.
+`serve` and `start_in_thread` need the `sandbox` extra; importing this package needs nothing that the pipeline
+does not need, and nothing outside it may depend on what is inside.
 """
 
 from usage_pipeline.sandbox.account_data import build_account_data

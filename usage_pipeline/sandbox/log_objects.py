@@ -38,7 +38,8 @@ DAMAGES: dict[Damage, timedelta] = {
     "truncated_log": timedelta(hours=-15),
     "malformed_log_line": timedelta(hours=-13),
 }
-"""Faults of log objects: each damages the first batch of DAMAGED_SCOPE after this time, from today's midnight on."""
+"""Faults of log objects: each damages DAMAGED_SCOPE's first batch after this time, counted from the midnight before
+`end`; the malformed line is the middle one."""
 DAMAGED_SCOPE: Scope = ("111122223333", "us-east-1")
 
 
@@ -88,8 +89,8 @@ class LogStore:
     def __init__(self, requests: Requests, plan: LogPlan, writer: RecordWriter, options: SandboxOptions) -> None:
         self._writer = writer
         self._lock = Lock()
-        self._identities: dict[tuple[str, str], ObjectIdentity] = {}
-        self._contents: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._identities: dict[tuple[str, str, str], ObjectIdentity] = {}
+        self._contents: OrderedDict[tuple[str, str, str], bytes] = OrderedDict()
         self.cached_bytes = 0
         self.buckets = {
             destination.bucket: _bucket(requests, plan, scope, destination, options)
@@ -99,17 +100,17 @@ class LogStore:
 
     def identity(self, bucket: LogBucket, key: str, faults: Iterable[str] = ()) -> ObjectIdentity:
         """Size and ETag of an object; makes it once."""
-        known = self._identities.get((f"{bucket.name}/{key}", _damage(bucket, key, faults)))
-        if known is None:
+        name = (bucket.name, key, _damage(bucket, key, faults))
+        if name not in self._identities:
             content = self.content(bucket, key, faults)
-            known = ObjectIdentity(len(content), md5(content, usedforsecurity=False).hexdigest())
-            self._identities[f"{bucket.name}/{key}", _damage(bucket, key, faults)] = known
-        return known
+            tag = md5(content, usedforsecurity=False).hexdigest()
+            self._identities[name] = ObjectIdentity(len(content), tag)
+        return self._identities[name]
 
     def content(self, bucket: LogBucket, key: str, faults: Iterable[str] = ()) -> bytes:
         """The bytes of an object; a fault that is on damages the object that it is planned for."""
         damage = _damage(bucket, key, faults)
-        name = (f"{bucket.name}/{key}", damage)
+        name = (bucket.name, key, damage)
         with self._lock:
             if name in self._contents:
                 self._contents.move_to_end(name)

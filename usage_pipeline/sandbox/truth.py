@@ -1,7 +1,8 @@
-"""The truth beside a sandbox: its requests, and what a perfect analysis of its CloudWatch metrics would find.
+"""The truth beside a sandbox: its requests, and what a perfect analysis of its metrics and logs would find.
 
-Here: the tables of truth.duckdb. They are computed from the requests alone, never from the metrics, so that a test can
-compare both ways. Not here: making the requests (`traffic.py`).
+Here: the tables of truth.duckdb. They are computed from the requests alone, never from metrics or records, so that a
+test can compare both ways. Not here: making the requests (`traffic.py`), the columns of a request
+(`truth_requests.py`), prices (`prices.py`).
 """
 
 from pathlib import Path

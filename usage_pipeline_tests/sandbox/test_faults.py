@@ -44,6 +44,8 @@ def code_of(call: Any) -> str:
         "throttled:bedrock:often",
         "slow:bedrock",
         "partial_data:x",
+        "truncated_log:3",
+        "malformed_log_line:x",
         "earthquake",
         "",
     ],
@@ -74,11 +76,23 @@ def test_denied_scope_leaves_the_others_whole(sandbox: RunningSandbox):
         ("sts", "get_caller_identity", "AccessDenied"),
         ("ec2", "describe_regions", "AccessDeniedException"),
         ("s3", "list_buckets", "AccessDenied"),
+        ("logs", "describe_log_groups", "AccessDeniedException"),
     ],
 )
 def test_any_service_can_be_denied_everywhere(sandbox: RunningSandbox, service: str, operation: str, code: str):
     sandbox.set_faults([f"denied:{service}:*:*"])
     assert code_of(getattr(client(sandbox, service), operation)) == code
+
+
+def test_the_logs_of_one_scope_can_be_denied(sandbox: RunningSandbox):
+    sandbox.set_faults([f"denied:s3:{PRODUCTION}:us-east-1", f"denied:logs:{PRODUCTION}:ap-northeast-1"])
+    s3, logs = client(sandbox, "s3"), client(sandbox, "logs", "ap-northeast-1")
+    assert code_of(lambda: s3.list_objects_v2(Bucket="production-bedrock-logs")) == "AccessDenied"
+    assert code_of(lambda: s3.get_object(Bucket="production-bedrock-logs", Key="a")) == "AccessDenied"
+    assert code_of(lambda: logs.filter_log_events(logGroupName="/bedrock/invocations")) == "AccessDeniedException"
+    sandbox.set_faults([])
+    assert s3.list_objects_v2(Bucket="production-bedrock-logs", MaxKeys=1)["KeyCount"] == 1
+    assert logs.filter_log_events(logGroupName="/bedrock/invocations", limit=1)["events"]
 
 
 def test_one_account_can_be_closed_to_callers_from_another(sandbox: RunningSandbox):
