@@ -4,6 +4,7 @@ Here: raw rows with sensible defaults for what a test does not care about. Not h
 """
 
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -281,6 +282,105 @@ class Store:
             resolution_seconds=resolution,
             **values,
         )
+
+    # Invocation logs
+
+    def call(self, model_id: str, ts: datetime, **values: Any) -> str:
+        """One logged request, answered unless `error_code` says otherwise; returns its id."""
+        calls = self._rows.get(raw.INVOCATIONS.qualified_name, [])
+        request_id = values.pop("request_id", f"{ts:%dT%H:%M:%S}-{len(calls)}")
+        metadata: dict[str, str] | None = values.pop("request_metadata", None)
+        self.add(
+            raw.INVOCATIONS,
+            **_scope_of(values),
+            usage_date=ts.date(),
+            request_id=request_id,
+            ts=ts,
+            operation=values.pop("operation", "Converse"),
+            logged_model_id=values.pop("logged_model_id", model_id),
+            profile_id=model_id,
+            principal_arn=values.pop("principal_arn", f"arn:aws:sts::{ACCOUNT}:assumed-role/Reader/session"),
+            request_metadata=None if metadata is None else list(metadata.items()),
+            **values,
+        )
+        return request_id
+
+    def price(
+        self,
+        model_id: str,
+        token_kind: str,
+        usd_per_million: str,
+        *,
+        endpoint_type: str = "on_demand",
+        region: str = "*",
+        service_tier: str = "default",
+        context_threshold: int | None = None,
+        valid_from: datetime = datetime(2023, 9, 28),
+        valid_to: datetime | None = None,
+    ) -> None:
+        """A list price; one with a threshold is of the band `long`."""
+        self.add(
+            raw.MODEL_PRICES,
+            model_id=model_id,
+            endpoint_type=endpoint_type,
+            region=region,
+            service_tier=service_tier,
+            context_band="long" if context_threshold else "standard",
+            context_threshold=context_threshold,
+            token_kind=token_kind,
+            usd_per_million=Decimal(usd_per_million),
+            valid_from=valid_from,
+            valid_to=valid_to,
+            source="list",
+        )
+
+    def override(
+        self,
+        pattern: str,
+        usd_per_million: str | None = None,
+        *,
+        discount: str | None = None,
+        endpoint_type: str = "*",
+        token_kind: str = "*",
+        valid_from: datetime = datetime(2023, 9, 28),
+        valid_to: datetime | None = None,
+    ) -> None:
+        """An agreed price or a discount in percent."""
+        self.add(
+            raw.PRICE_OVERRIDES,
+            model_pattern=pattern,
+            endpoint_type=endpoint_type,
+            token_kind=token_kind,
+            usd_per_million=Decimal(usd_per_million) if usd_per_million is not None else None,
+            discount_percent=Decimal(discount) if discount is not None else None,
+            valid_from=valid_from,
+            valid_to=valid_to,
+            entered_by="finance",
+        )
+
+    def application_rule(
+        self, subject: str, pattern: str, application: str | None = None, key: str | None = None
+    ) -> None:
+        """The next rule, by the order of calls."""
+        position = len(self._rows.get(raw.APPLICATION_RULES.qualified_name, [])) + 1
+        values = {"position": position, "subject": subject, "key": key, "pattern": pattern, "application": application}
+        self.add(raw.APPLICATION_RULES, **values)
+
+    def logging(self, is_on: bool, snapshot: date = DAY, **values: Any) -> None:
+        """What AWS said on a day about where invocation logs go."""
+        self.add(
+            raw.LOG_DELIVERY,
+            **_scope_of(values),
+            snapshot_date=snapshot,
+            is_on=is_on,
+            text_is_delivered=is_on,
+            source="aws",
+            **values,
+        )
+
+    def forget(self, table: raw.StoredTable) -> None:
+        """Take the waiting rows of a table back, to say them anew."""
+        self._rows.pop(table.qualified_name, None)
 
     # Building and reading
 
