@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from usage_pipeline.sandbox import RunningSandbox, SandboxOptions, start_in_thread
-from usage_pipeline_tests.pipeline_runs import NOW
+from usage_pipeline.sandbox import RunningSandbox, start_in_thread
+from usage_pipeline_tests.pipeline_runs import ORGANISATION
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +17,7 @@ def truth_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def _organisation(truth_file: Path) -> Iterator[RunningSandbox]:
-    with start_in_thread(SandboxOptions(days=3, seed=7, end=NOW), truth_file.parent) as running:
+    with start_in_thread(ORGANISATION, truth_file.parent) as running:
         yield running
 
 

@@ -11,10 +11,14 @@ import duckdb
 
 from usage_pipeline.config import Settings, load_settings
 from usage_pipeline.runs import RunOutcome, prepare_instance_folder, run_days
-from usage_pipeline.sandbox import RunningSandbox
+from usage_pipeline.sandbox import RunningSandbox, SandboxOptions
+from usage_pipeline.sandbox.prices import write_prices
 
 NOW = dt.datetime(2026, 11, 15, 10, 30)
 """The sandbox's clock in tests of whole days."""
+
+ORGANISATION = SandboxOptions(days=3, seed=7, end=NOW)
+"""Four scopes with three whole days and ten and a half hours of traffic."""
 
 FIRST_DAY, TODAY = dt.date(2026, 11, 12), dt.date(2026, 11, 15)
 DAYS = [FIRST_DAY + dt.timedelta(days=number) for number in range(4)]
@@ -30,6 +34,8 @@ accounts:
     external_id: sandbox
     regions: [us-east-1, eu-west-1]
 warehouse: data/warehouse.duckdb
+prices:
+  file: prices.csv
 as_of: 2026-11-15T10:30:00Z
 """
 
@@ -40,6 +46,7 @@ CHANGES_WITH_EACH_RUN = {"ops.source_status": ("run_id", "api_calls", "finished_
 def write_settings(folder: Path, configuration: str = CONFIGURATION) -> Settings:
     """The settings of a warehouse of its own in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    write_prices(folder / "prices.csv", ORGANISATION)
     path = folder / "usage_pipeline.yaml"
     path.write_text(configuration, encoding="utf-8")
     return load_settings(path)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -14,7 +15,7 @@ import pytest
 
 from usage_pipeline.config import Settings
 from usage_pipeline.runs import RunOutcome, prepare_instance_folder
-from usage_pipeline.sandbox import RunningSandbox
+from usage_pipeline.sandbox import MARKER, RunningSandbox
 from usage_pipeline_tests.pipeline_runs import (
     CONFIGURATION,
     DAYS,
@@ -36,12 +37,13 @@ def whole_run(_organisation: RunningSandbox, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture
-def published(whole_run: tuple[Settings, RunOutcome], truth_file: Path) -> duckdb.DuckDBPyConnection:
+def published(whole_run: tuple[Settings, RunOutcome], truth_file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The published tables, and the truth as schema `truth`."""
     settings, _ = whole_run
-    con = duckdb.connect(str(settings.published_file), read_only=True)
-    con.execute(f"attach '{truth_file}' as truth (read_only)")
-    return con
+    with duckdb.connect(str(settings.published_file), read_only=True) as con:
+        con.execute(f"attach '{truth_file}' as truth (read_only)")
+        yield con
+        con.execute("detach truth")
 
 
 def rows_that_differ(con: duckdb.DuckDBPyConnection, ours: str, truth: str) -> list[tuple[object, ...]]:
@@ -101,6 +103,67 @@ def test_throttles_sit_at_their_own_minute(published: duckdb.DuckDBPyConnection)
     truth = "select pool_id, ts, sum(throttles) from truth.throttle_causes group by all"
 
     assert rows_that_differ(published, ours, truth) == []
+
+
+def test_every_logged_call_has_its_true_caller_pool_and_cost(published: duckdb.DuckDBPyConnection) -> None:
+    ours = """
+        select
+            request_id, date_trunc('second', ts) as second, account_id, region, operation, pool_id, profile_id,
+            principal_type, role_or_user, session_name, application, error_code, cost_usd,
+        from marts.invocations
+    """
+    truth = """
+        select
+            request_id, date_trunc('second', ts)::timestamp as second, account_id, region, operation, pool_id,
+            profile_id, principal_type, role_or_user, session_name, application, error_code, cost_usd,
+        from truth.requests
+        where is_logged and delivered_at <= (select max(ts) + interval 1 hour from marts.quota_usage_minutely)
+    """
+
+    assert rows_that_differ(published, ours, truth) == []
+    assert published.execute("select count(*) > 10000 from marts.invocations").fetchone() == (True,)
+
+
+def test_cost_by_day_and_application_equals_the_truth_to_the_last_digit(published: duckdb.DuckDBPyConnection) -> None:
+    sums = ", ".join(
+        f"sum({name}) as {name}"
+        for name in (
+            *("calls", "errors", "input_tokens", "output_tokens", "cache_read_tokens", "cost_usd", "input_cost_usd"),
+            *("output_cost_usd", "cache_read_cost_usd", "cache_write_cost_usd", "unpriced_calls"),
+        )
+    )
+    keys = "usage_date, account_id, region, pool_id, model_id, application"
+
+    assert (
+        rows_that_differ(
+            published,
+            f"select {keys}, {sums} from marts.usage_daily group by all",
+            f"select {keys}, {sums} from truth.costs group by all",
+        )
+        == []
+    )
+
+
+def test_no_prompt_or_answer_is_kept_anywhere(
+    whole_run: tuple[Settings, RunOutcome], published: duckdb.DuckDBPyConnection
+) -> None:
+    settings, _ = whole_run
+    tables = published.execute(
+        "select table_schema || '.' || table_name from information_schema.tables where table_catalog = 'usage'"
+    ).fetchall()
+
+    # Rows as text, because a file's bytes are compressed.
+    kept = [
+        name
+        for (name,) in tables
+        if published.execute(f"select count(*) from {name} as t where contains(t::varchar, ?)", [MARKER]).fetchone()
+        != (0,)
+    ]
+    files = [path for path in settings.data_folder.rglob("*") if path.is_file()]
+
+    assert kept == []
+    assert [path for path in files if MARKER.encode() in path.read_bytes()] == []
+    assert {"report.html", "report.json", "warehouse.duckdb"} <= {path.name for path in files}
 
 
 def test_only_the_planned_faults_fail_a_check(whole_run: tuple[Settings, RunOutcome]) -> None:
