@@ -28,16 +28,20 @@ def download_text(address: str, clock: Callable[[], float] = time.monotonic) -> 
     """
     request = urllib.request.Request(address, headers={"User-Agent": "usage-pipeline"})  # noqa: S310  (config checks it)
     deadline = clock() + SECONDS_FOR_ALL
-    pieces: list[bytes] = []
+    content = bytearray()
     try:
         with urllib.request.urlopen(request, timeout=SECONDS_FOR_AN_ANSWER) as answer:  # noqa: S310  (the same)
+            announced = answer.headers.get("Content-Length", "")
             while piece := answer.read(_PIECE_BYTES):
-                pieces.append(piece)
-                if sum(map(len, pieces)) > MOST_BYTES:
+                content += piece
+                if len(content) > MOST_BYTES:
                     raise DownloadError(f"more than {MOST_BYTES:,} bytes.")
                 if clock() > deadline:
                     raise DownloadError(f"not complete after {SECONDS_FOR_ALL} seconds.")
-        return b"".join(pieces).decode("utf-8")
+        # Reading in pieces, http.client does not say that an answer broke off.
+        if announced.isdigit() and len(content) < int(announced):
+            raise DownloadError(f"{len(content):,} bytes of {int(announced):,} came.")
+        return content.decode("utf-8")
     except urllib.error.HTTPError as error:
         raise DownloadError(f"status {error.code} {error.reason}.") from error
     except (OSError, http.client.HTTPException) as error:

@@ -137,9 +137,16 @@ def _product(text: str) -> dict[str, Any]:
     return cast("dict[str, Any]", product) if isinstance(product, dict) else {}
 
 
+def _part(product: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The object under the names, one in the other; empty where there is none."""
+    found: object = product
+    for name in names:
+        found = cast("dict[str, object]", found).get(name) if isinstance(found, dict) else None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
 def _attributes(product: Mapping[str, Any]) -> dict[str, str]:
-    attributes = product.get("product", {}).get("attributes", {})
-    return {str(name): str(value) for name, value in attributes.items()}
+    return {name: str(value) for name, value in _part(product, "product", "attributes").items()}
 
 
 def _name(product: Mapping[str, Any]) -> str:
@@ -165,13 +172,15 @@ def _offer(product: Mapping[str, Any], names: ModelNames, thresholds: Mapping[st
         raise _NotUnderstoodError("fits more than one model" if model_ids else "no known model has this name")
     if dimension.band == "long" and model_ids[0] not in thresholds:
         raise _NotUnderstoodError("the length of long requests is not known")
-    sku = str(product.get("product", {}).get("sku", ""))
+    sku = str(_part(product, "product").get("sku", ""))
     return _Offer(_name(product), model_ids[0], region, dimension, usd, sku)
 
 
 def _only_price(product: Mapping[str, Any]) -> Mapping[str, Any]:
-    terms = product.get("terms", {}).get("OnDemand", {})
-    prices = [price for term in terms.values() for price in term.get("priceDimensions", {}).values()]
+    terms = _part(product, "terms", "OnDemand")
+    prices = [
+        _part(terms, term, "priceDimensions", code) for term in terms for code in _part(terms, term, "priceDimensions")
+    ]
     if len(prices) != 1:
         raise _NotUnderstoodError("not one single price")
     return prices[0]
@@ -214,7 +223,7 @@ def _per_million(price: Mapping[str, Any], *, in_words: bool) -> Decimal:
     """US dollars for a million tokens; `in_words` when the description, and not the unit, says that it is a million."""
     unit = str(price.get("unit", ""))
     try:
-        usd = Decimal(str(price.get("pricePerUnit", {}).get("USD", "")))
+        usd = Decimal(str(_part(price, "pricePerUnit").get("USD", "")))
     except InvalidOperation as error:
         raise _NotUnderstoodError("no price in US dollars") from error
     if not usd.is_finite() or usd <= 0:

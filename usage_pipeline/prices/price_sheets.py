@@ -89,7 +89,7 @@ def rows_of_model(model_id: str, sheets: ModelSheets) -> list[ModelPrice]:
     rows = list(_rows(model_id, "on_demand", in_own_region(sheets)))
     rows += _rows(model_id, "geo", through_geo(sheets))
     if sheets.of_global:
-        rows += _rows(model_id, "global", {EVERY_REGION: with_gaps_filled(sheets.of_global)})
+        rows += _rows(model_id, "global", _completed({}, _with_what_bare_has(sheets.of_global, sheets)))
     return rows
 
 
@@ -111,7 +111,8 @@ def through_geo(sheets: ModelSheets) -> dict[str, PriceSheet]:
         own = {} if sheets.of_global else in_own_region(sheets)
         return {region: _noted(sheet, "; a geo profile costs the same") for region, sheet in own.items()}
     usual = _usual_geo(sheets)
-    by_region = _completed({**sheets.by_region, **_of_geos(sheets)}, usual or sheets.bare)
+    everywhere = _with_what_bare_has(usual, sheets) if usual else sheets.bare
+    by_region = _completed({**sheets.by_region, **_of_geos(sheets)}, everywhere)
     return by_region if usual else {region: by_region[region] for region in _of_geos(sheets)}
 
 
@@ -140,7 +141,12 @@ def _with_premium(bare: PriceSheet, sheets: ModelSheets) -> PriceSheet:
     """The usual geo's sheet, which is what a call in the model's own Region costs, with what only the bare id has."""
     usual = _usual_geo(sheets) or bare
     percent = ((usual.input_price or 0) / (bare.input_price or 1) - 1) * 100
-    return _noted(_derived(usual, bare), f"; {percent:.0f} % above the bare id, the global price")
+    return _noted(_with_what_bare_has(usual, sheets), f"; {percent:.0f} % above the bare id, the global price")
+
+
+def _with_what_bare_has(sheet: PriceSheet, sheets: ModelSheets) -> PriceSheet:
+    """A profile's sheet, with tiers and kinds that only the bare id has."""
+    return _derived(with_gaps_filled(sheet), with_gaps_filled(sheets.bare)) if sheets.bare else sheet
 
 
 def _completed(by_region: dict[str, PriceSheet], everywhere: PriceSheet | None) -> dict[str, PriceSheet]:
@@ -192,7 +198,7 @@ def _derived(own: PriceSheet, other: PriceSheet) -> PriceSheet:
     for slot, quote in other.quotes.items():
         if slot not in quotes and (ratio := _ratio(own, other, slot[2])):
             price = (quote.usd_per_million * ratio[0] / ratio[1]).quantize(PRICE_STEP)
-            quotes[slot] = Quote(price, ratio[2] + "; in proportion to *")
+            quotes[slot] = Quote(price, ratio[2] + "; in proportion")
     return PriceSheet(quotes, own.threshold or other.threshold)
 
 
