@@ -1,0 +1,339 @@
+"""Invocation logs through Dagster, from AWS's wire protocol to raw tables, held against the sandbox's truth."""
+
+import datetime as dt
+import random
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from usage_pipeline.assets.raw_catalogue import catalogue_assets, raw_scopes
+from usage_pipeline.assets.raw_invocations import invocation_assets
+from usage_pipeline.aws.access import AwsAccess
+from usage_pipeline.checks.logs import EVERY_LOG_OBJECT_IS_WHOLE, NO_RECORD_WAS_QUARANTINED
+from usage_pipeline.checks.rules import evaluate
+from usage_pipeline.checks.sources import SOURCE_RULES
+from usage_pipeline.config import Settings
+from usage_pipeline.partitions import daily_partitions
+from usage_pipeline.raw_tables import STORED_TABLES
+from usage_pipeline.sandbox import MARKER, RunningSandbox
+from usage_pipeline.warehouse import Warehouse
+from usage_pipeline_tests.pipeline_runs import (
+    CONFIGURATION,
+    DAYS,
+    FIRST_DAY,
+    TODAY,
+    contents,
+    pointed_at,
+    prepare_instance_folder,
+    write_settings,
+)
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+YESTERDAY = TODAY - dt.timedelta(days=1)
+LAST_TWO_DAYS = f"usage_date >= '{YESTERDAY}'"
+ON_TODAY = f"usage_date = '{TODAY}'"
+LOG_DELIVERY_KEY = dg.AssetKey(["raw", "log_delivery"])
+log_assets = [raw_scopes, *(asset for asset in catalogue_assets if LOG_DELIVERY_KEY in asset.keys), *invocation_assets]
+
+
+def read(settings: Settings, sandbox: RunningSandbox, first: dt.date = FIRST_DAY, last: dt.date = TODAY) -> bool:
+    """One run over the days, of the assets that read logs."""
+    job = dg.define_asset_job("logs", selection="*", partitions_def=daily_partitions)
+    definitions = dg.Definitions(
+        assets=log_assets,
+        jobs=[job],
+        resources={
+            "settings": settings,
+            "aws": AwsAccess(settings),
+            "warehouse": Warehouse(database=str(settings.warehouse_file)),
+        },
+    )
+    home = prepare_instance_folder(settings.dagster_home)
+    with pointed_at(sandbox), dg.DagsterInstance.from_config(str(home)) as instance:
+        return (
+            definitions.resolve_job_def("logs")
+            .execute_in_process(
+                instance=instance,
+                tags={
+                    "dagster/asset_partition_range_start": first.isoformat(),
+                    "dagster/asset_partition_range_end": last.isoformat(),
+                },
+            )
+            .success
+        )
+
+
+@pytest.fixture(scope="module")
+def whole(_organisation: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """All days as one range into an empty warehouse; tests only read it."""
+    settings = write_settings(tmp_path_factory.mktemp("logs"))
+    assert read(settings, _organisation)
+    return settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """An empty warehouse of the test's own."""
+    return write_settings(tmp_path)
+
+
+def ask(settings: Settings, query: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(settings.warehouse_file), read_only=True) as con:
+        return con.execute(query).fetchall()
+
+
+def rows_that_differ(settings: Settings, truth_file: Path, condition: str = "true") -> list[tuple[object, ...]]:
+    """Rows of raw.invocations or of the truth that the other does not have."""
+    with duckdb.connect(str(settings.warehouse_file), read_only=True) as con:
+        con.execute(f"attach '{truth_file}' as truth (read_only)")
+        columns = ", ".join(row[0] for row in con.execute("describe raw.invocations").fetchall())
+        ours = f"select {columns} from raw.invocations where {condition}"
+        true = f"select {columns} from truth.invocations where {condition}"
+        return con.execute(
+            f"(({ours}) except all ({true})) union all (({true}) except all ({ours})) order by all limit 5"
+        ).fetchall()
+
+
+def log_tables(settings: Settings) -> Mapping[str, tuple[int, int]]:
+    """Contents of the tables that reading logs writes; when a day changed depends on the runs."""
+    names = ("raw.invocations", "ops.ingested_objects", "ops.quarantined_records", "ops.source_status")
+    return {name: content for name, content in contents(settings.warehouse_file).items() if name in names}
+
+
+def statuses(settings: Settings, source: str = "invocations") -> dict[tuple[object, ...], object]:
+    """Status by account name, Region and day."""
+    rows = ask(
+        settings,
+        f"select account_name, region, partition_date, status from ops.source_status where source = '{source}'",
+    )
+    return {tuple(key): status for *key, status in rows}
+
+
+def failed_checks(settings: Settings) -> set[str]:
+    rules = [*SOURCE_RULES, EVERY_LOG_OBJECT_IS_WHOLE, NO_RECORD_WAS_QUARANTINED]
+    own = [rule for rule in rules if rule.table in ("raw.invocations", "raw.log_delivery")]
+    with duckdb.connect(str(settings.warehouse_file), read_only=True) as con:
+        return {rule.name for rule in own if not evaluate(con, rule).passed}
+
+
+def test_every_logged_request_equals_the_truth(whole: Settings, truth_file: Path) -> None:
+    assert rows_that_differ(whole, truth_file) == []
+    assert ask(whole, "select count(*) > 40000, count(distinct (account_id, region)) from raw.invocations") == [
+        (True, 3)
+    ]
+
+
+def test_calls_and_tokens_of_every_profile_and_day_equal_the_truth(whole: Settings, truth_file: Path) -> None:
+    measures = """
+        usage_date, account_id, region, profile_id, count(*), count(error_code), sum(input_tokens), sum(output_tokens),
+        sum(cache_read_tokens), sum(cache_write_tokens), sum(max_tokens)
+    """
+    ours = ask(whole, f"select {measures} from raw.invocations group by 1, 2, 3, 4 order by all")
+    with duckdb.connect(str(truth_file), read_only=True) as con:
+        assert ours == con.execute(f"select {measures} from invocations group by 1, 2, 3, 4 order by all").fetchall()
+    assert len(ours) > 20
+
+
+def test_every_scope_says_how_its_logs_were_read(whole: Settings) -> None:
+    rows = ask(
+        whole,
+        """
+        select account_name, region, status, error_text, count(*), max(covered_until), bool_and(api_calls > 0)
+        from ops.source_status where source = 'invocations' group by all order by all
+        """,
+    )
+    now = dt.datetime(2026, 11, 15, 10, 30)
+    off = "Model invocation logging is off in this account and Region; turn it on in Bedrock's settings."
+    assert rows == [
+        ("production", "ap-northeast-1", "ok", None, 4, now, True),
+        ("production", "us-east-1", "ok", None, 4, now, True),
+        ("research", "eu-west-1", "empty", off, 4, None, False),
+        ("research", "us-east-1", "ok", None, 4, now, True),
+    ]
+    assert failed_checks(whole) == set()
+
+
+def test_where_logs_go_is_noted_for_every_scope(whole: Settings) -> None:
+    columns = "account_id, region, is_on, bucket, key_prefix, log_group, text_is_delivered, source"
+    assert ask(whole, f"select {columns} from raw.log_delivery order by all") == [
+        ("111122223333", "ap-northeast-1", True, None, None, "/bedrock/invocations", True, "aws"),
+        ("111122223333", "us-east-1", True, "production-bedrock-logs", "bedrock", None, True, "aws"),
+        ("444455556666", "eu-west-1", False, None, None, None, None, "aws"),
+        ("444455556666", "us-east-1", True, "research-bedrock-logs", "", None, True, "aws"),
+    ]
+
+
+def test_the_rules_of_the_configuration_are_a_table(whole: Settings) -> None:
+    assert ask(whole, "from raw.application_rules") == [(1, "role", None, "(.+)-BedrockRole", None)]
+
+
+def test_reading_again_changes_nothing_and_fetches_no_object(whole: Settings, organisation: RunningSandbox) -> None:
+    before, changes = log_tables(whole), ask(whole, "from ops.day_changes order by all")
+
+    assert read(whole, organisation)
+
+    assert log_tables(whole) == before
+    assert ask(whole, "from ops.day_changes order by all") == changes
+    assert organisation.call_counts["s3.ListObjectsV2"] > 0
+    assert {"s3.GetObject", "logs.FilterLogEvents"}.isdisjoint(organisation.call_counts)
+
+
+def orders() -> Iterable[list[dt.date]]:
+    shuffled = list(DAYS)
+    random.Random(1).shuffle(shuffled)
+    return [DAYS[::-1], [*shuffled, shuffled[0]]]
+
+
+@pytest.mark.parametrize("order", orders(), ids=["newest first", "mixed, one of them twice"])
+def test_days_one_by_one_in_any_order_give_the_same_tables(
+    whole: Settings, settings: Settings, organisation: RunningSandbox, order: list[dt.date]
+) -> None:
+    for day in order:
+        assert read(settings, organisation, day, day)
+
+    # Rows of a day may be counted before a later day's folder gave it a late record.
+    compared = ("raw.invocations", "ops.ingested_objects", "ops.quarantined_records")
+    ours, expected = log_tables(settings), log_tables(whole)
+    assert {name: ours[name] for name in compared} == {name: expected[name] for name in compared}
+
+
+def test_damaged_objects_give_what_is_readable_and_fail_their_checks_until_they_are_mended(
+    settings: Settings, organisation: RunningSandbox, truth_file: Path
+) -> None:
+    organisation.set_faults(["truncated_log", "malformed_log_line"])
+
+    assert read(settings, organisation, YESTERDAY)
+
+    assert failed_checks(settings) == {"every_log_object_is_whole", "no_record_was_quarantined"}
+    notes = ask(
+        settings,
+        "select is_complete, quarantined_count, count(*) from ops.ingested_objects group by all order by all",
+    )
+    assert notes[:1] == [(False, 1, 1)]
+    assert {note[:2] for note in notes} == {(False, 1), (True, 0), (True, 1)}
+    assert rows_that_differ(settings, truth_file, ON_TODAY) == [], "the damage is yesterday's"
+    assert rows_that_differ(settings, truth_file, LAST_TWO_DAYS) != []
+
+    organisation.set_faults([])
+    assert read(settings, organisation, YESTERDAY, YESTERDAY)
+
+    assert rows_that_differ(settings, truth_file, LAST_TWO_DAYS) == []
+    assert failed_checks(settings) == set()
+
+
+@pytest.mark.parametrize(
+    ("fault", "scope", "action"),
+    [
+        ("denied:s3:444455556666:us-east-1", ("research", "us-east-1"), "Allow s3:ListBucket."),
+        ("denied:logs:111122223333:ap-northeast-1", ("production", "ap-northeast-1"), "Allow logs:FilterLogEvents."),
+        (
+            "denied:bedrock:111122223333:us-east-1",
+            ("production", "us-east-1"),
+            "Allow bedrock:GetModelInvocationLoggingConfiguration.",
+        ),
+    ],
+)
+def test_a_place_that_is_denied_hides_no_other_and_fails_its_check(
+    settings: Settings,
+    organisation: RunningSandbox,
+    truth_file: Path,
+    fault: str,
+    scope: tuple[str, str],
+    action: str,
+) -> None:
+    organisation.set_faults([fault])
+
+    assert read(settings, organisation, TODAY)
+
+    found = statuses(settings)
+    assert {key[:2] for key, status in found.items() if status == "denied"} == {scope}
+    assert all(status in ("ok", "empty") for key, status in found.items() if key[:2] != scope)
+    texts = ask(
+        settings,
+        f"""
+        select distinct error_text like '%{action}', row_count, covered_until from ops.source_status
+        where source = 'invocations' and status = 'denied'
+        """,
+    )
+    assert texts == [(True, None, None)]
+    assert "every_scope_answered_for_invocations" in failed_checks(settings)
+    accounts = {"production": "111122223333", "research": "444455556666"}
+    others = f"(account_id, region) <> ('{accounts[scope[0]]}', '{scope[1]}')"
+    assert rows_that_differ(settings, truth_file, f"{others} and {ON_TODAY}") == []
+
+    organisation.set_faults([])
+    assert read(settings, organisation, TODAY)
+    assert rows_that_differ(settings, truth_file, ON_TODAY) == []
+    assert failed_checks(settings) == set()
+
+
+@pytest.mark.parametrize("fault", ["throttled:s3:5", "throttled:logs:5"])
+def test_what_a_passing_throttle_left_is_read_by_the_next_run(
+    settings: Settings, organisation: RunningSandbox, truth_file: Path, fault: str
+) -> None:
+    organisation.set_faults([fault])
+
+    assert read(settings, organisation, TODAY)
+    assert read(settings, organisation, TODAY)
+
+    assert rows_that_differ(settings, truth_file, ON_TODAY) == []
+    assert set(statuses(settings).values()) == {"ok", "empty"}
+
+
+def test_logs_that_the_configuration_turns_off_are_not_read(tmp_path: Path, organisation: RunningSandbox) -> None:
+    text = CONFIGURATION.replace("    regions: auto\n", "    regions: [us-east-1]\n    logs: off\n")
+    settings = write_settings(tmp_path, text)
+
+    assert read(settings, organisation, YESTERDAY, YESTERDAY)
+
+    assert ask(
+        settings,
+        """
+        select status, error_text from ops.source_status where source = 'invocations' and account_name = 'production'
+        """,
+    ) == [("empty", "The configuration has `logs: off` for this account and Region.")]
+    assert ask(settings, "select distinct account_id from raw.invocations") == [("444455556666",)]
+    assert failed_checks(settings) == set()
+
+
+def test_a_place_that_the_configuration_names_is_read_without_asking_bedrock(
+    tmp_path: Path, organisation: RunningSandbox, truth_file: Path
+) -> None:
+    place = "    regions: [us-east-1]\n    logs: {bucket: production-bedrock-logs, prefix: bedrock}\n"
+    settings = write_settings(tmp_path, CONFIGURATION.replace("    regions: auto\n", place))
+    organisation.set_faults(["denied:bedrock:111122223333:*"])
+
+    assert read(settings, organisation, TODAY)
+
+    assert rows_that_differ(settings, truth_file, f"region = 'us-east-1' and {ON_TODAY}") == []
+
+
+def test_no_text_of_a_body_is_kept_anywhere(whole: Settings) -> None:
+    with duckdb.connect(str(whole.warehouse_file)) as con:
+        con.execute("checkpoint")
+    kept = [path for path in whole.data_folder.rglob("*") if path.is_file() and MARKER.encode() in path.read_bytes()]
+    assert kept == []
+    with duckdb.connect(str(whole.warehouse_file), read_only=True) as con:
+        for name in (name for name in STORED_TABLES if name.startswith(("raw.", "ops."))):
+            found = con.execute(f"select count(*) from {name} as t where t::varchar like '%{MARKER}%'").fetchone()
+            assert found == (0,), name
+
+
+def test_damaged_records_leave_no_text_either(
+    settings: Settings, organisation: RunningSandbox, capfd: pytest.CaptureFixture[str]
+) -> None:
+    organisation.set_faults(["truncated_log", "malformed_log_line"])
+
+    assert read(settings, organisation, YESTERDAY, YESTERDAY)
+
+    written = capfd.readouterr()
+    assert MARKER not in written.out + written.err
+    with duckdb.connect(str(settings.warehouse_file)) as con:
+        con.execute("checkpoint")
+        assert con.execute("select count(*) from ops.quarantined_records").fetchone() == (2,)
+    kept = [path for path in settings.data_folder.rglob("*") if path.is_file() and MARKER.encode() in path.read_bytes()]
+    assert kept == []
