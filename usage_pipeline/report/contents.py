@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from usage_pipeline.report.chart_series import ChartWindow, PoolSeries
+from usage_pipeline.report.cost_contents import Costs
 from usage_pipeline.report.risk import Risk
 
 SCHEMA_VERSION = 1
@@ -265,3 +266,4 @@ class Report:
     checks: tuple[CheckResult, ...]
     pools: tuple[Pool, ...] = field(default=())
     unresolved_profiles: tuple[UnresolvedProfile, ...] = field(default=())
+    costs: Costs = field(default=Costs())

@@ -7,6 +7,7 @@ Here: one number in, its text out. Not here: which numbers (`numbers.py`), the w
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from usage_pipeline.report.contents import Pool
@@ -36,6 +37,26 @@ def percent(share: float | None, unknown: str) -> str:
     digits = 0 if abs(value) >= 100 or float(f"{value:.1f}").is_integer() else 1
     text = f"{value:.{digits}f}"
     return ("0" if text == "-0" else text).replace("-", MINUS) + THIN_SPACE + "%"
+
+
+CENT = Decimal("0.01")
+
+
+def money(amount: Decimal | None, unknown: str) -> str:
+    """US dollars to the cent; what is less than a cent is said to be, and is not rounded to nothing."""
+    if amount is None:
+        return unknown
+    if 0 < amount < CENT:
+        return "< 0.01"
+    return f"{amount.quantize(CENT, ROUND_HALF_UP):,}"
+
+
+def price(amount: Decimal | None, missing: str) -> str:
+    """A price to its last digit, two decimals at least."""
+    if amount is None:
+        return missing
+    dollars, _, part = f"{amount:,f}".partition(".")
+    return f"{dollars}.{part.rstrip('0').ljust(2, '0')}"
 
 
 def moment(value: datetime | date | None, unknown: str) -> str:

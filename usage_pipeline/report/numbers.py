@@ -1,7 +1,7 @@
 """The report's numbers, read from the published tables.
 
 Here: queries that choose, join and order rows of the marts, and their assembly into a `Report`. Not here: pools
-(`pools.py`), formulas (`dbt_like_sql/`), HTML (`render.py`).
+(`pools.py`), cost and callers (`costs.py`), formulas (`dbt_like_sql/`), HTML (`render.py`).
 """
 
 import json
@@ -26,6 +26,7 @@ from usage_pipeline.report.contents import (
     SourceFailure,
     UnresolvedProfile,
 )
+from usage_pipeline.report.costs import read_costs
 from usage_pipeline.report.pools import ReportDays, read_pools
 from usage_pipeline.report.risk import RISK_ORDER
 from usage_pipeline.report.table_rows import filled, rows
@@ -56,6 +57,7 @@ def read_report(con: duckdb.DuckDBPyConnection, settings: ReportSettings, genera
         checks=checks,
         pools=pools,
         unresolved_profiles=unresolved,
+        costs=read_costs(con, days.first if windows else None, days.last if windows else None),
     )
 
 

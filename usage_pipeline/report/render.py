@@ -11,15 +11,17 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from usage_pipeline.report import formats
 from usage_pipeline.report.contents import Pool, Report
+from usage_pipeline.report.cost_contents import Costs
 
 FIRST_WINDOW = "7days"
 """The window that a report opens with, when it has it."""
@@ -29,7 +31,7 @@ MOST_COMPRESSION = 9
 _MISSING = Markup('<span class="missing">{}</span>')
 
 _CHART_LIBRARY = "vendor/echarts.min.js"
-_PAGE_SCRIPTS = ("script_tools.js", "charts.js", "report.js")
+_PAGE_SCRIPTS = ("script_tools.js", "charts.js", "costs.js", "report.js")
 
 # What could end a script element or a line of JavaScript; JSON reads the escapes as the characters themselves.
 _UNSAFE_IN_A_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
@@ -41,11 +43,13 @@ def report_json(report: Report) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The value in JSON's types: fields by name, UTC times with a Z, dates as in ISO 8601."""
+    """The value in JSON's types: fields by name, UTC times with a Z, dates as in ISO 8601, exact decimals as text."""
     if isinstance(value, datetime):
         return formats.iso_time(value)
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
     if isinstance(value, tuple):
         return [plain(part) for part in value]
     if isinstance(value, Mapping):
@@ -61,7 +65,7 @@ def report_html(report: Report) -> str:
     labels = _labels()
     library, script = _text(_CHART_LIBRARY), _page_script()
     shown = [pool for pool in report.pools if pool.has_traffic]
-    template = _environment().from_string(_text("template.html.j2"))
+    template = _environment().get_template("template.html.j2")
     return template.render(
         t=labels,
         report=report,
@@ -73,6 +77,8 @@ def report_html(report: Report) -> str:
         script=_own(script),
         page_data=_script_json(_page_data(report, shown)),
         tables=_packed({pool.anchor: _tables(pool) for pool in shown}),
+        costs=report.costs,
+        costs_data=_packed(_cost_tables(report.costs)),
         series={pool.anchor: _packed(pool.series) for pool in shown},
         first_window=_first_window(report),
     )
@@ -111,6 +117,12 @@ def _tables(pool: Pool) -> dict[str, Any]:
         "contributions": pool.contributions,
         "days": {quota.kind: quota.days for quota in pool.quotas if quota.days},
     }
+
+
+def _cost_tables(costs: Costs) -> dict[str, Any]:
+    """The rows and the chart that costs.js makes."""
+    names = ("first_day", "last_day", "total", "models", "applications", "callers", "tags", "days")
+    return {name: getattr(costs, name) for name in names}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -171,12 +183,19 @@ def _or_missing(text: str) -> str | Markup:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        autoescape=True,
+        loader=FunctionLoader(_text),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     unknown = _labels()["unknown"]
     filters: dict[str, Callable[..., Any]] = {
         "number": partial(formats.number, unknown=unknown),
         "percent": partial(formats.percent, unknown=unknown),
+        "money": partial(formats.money, unknown=unknown),
+        "price": formats.price,
         "moment": partial(formats.moment, unknown=unknown),
         "counted": formats.counted,
         "or_missing": _or_missing,

@@ -1,5 +1,5 @@
 // What follows the chosen window: contributions, statistics and charts of each pool, and the page's controls.
-// No build step: render.py joins script_tools.js, charts.js and this file into one script of the page.
+// No build step: render.py joins script_tools.js, charts.js, costs.js and this file into one script of the page.
 // Not here: words (labels.json), numbers (numbers.py), the fixed part of the page (template.html.j2).
 
 // ---- Pools ---------------------------------------------------------------------------------------------------
@@ -294,17 +294,23 @@ async function printing(isPrinting) {
   for (const pool of pools) {
     for (const figure of pool.figures) if (figure.echart) figure.draw(await pool.series);
   }
+  if (costChart?.echart) costChart.draw();
 }
 
 async function printAll() {
   for (const pool of pools) for (const figure of pool.figures) await pool.showCharts(figure);
+  costChart?.draw();
   window.print();
 }
 
 async function start() {
-  if (!page.windows.length) return;
   if (typeof DecompressionStream === "undefined") {
     document.getElementById("old-browser").hidden = false;
+    return;
+  }
+  await showCosts();
+  if (!page.windows.length) {
+    document.documentElement.dataset.ready = "true";
     return;
   }
   const tables = await unpack(document.getElementById("tables"));

@@ -1,5 +1,5 @@
 // The page's data and words, and the small tools that both tables and charts use.
-// Not here: tables (report.js), charts (charts.js). render.py joins the three files into one script of the page.
+// Not here: tables (report.js, costs.js), charts (charts.js). render.py joins the files into one script of the page.
 // Everything that AWS or a person wrote reaches the page as text nodes or canvas text, never as HTML.
 
 const page = JSON.parse(document.getElementById("page-data").textContent);

@@ -12,6 +12,7 @@ from usage_pipeline.config import ReportSettings
 from usage_pipeline.report.contents import Report, ReportSummary
 from usage_pipeline.report.numbers import read_report
 from usage_pipeline.report.write import write_report
+from usage_pipeline_tests.report.cost_sample import log_rows
 from usage_pipeline_tests.report.sample import GENERATED_AT, write_sample
 
 
@@ -52,3 +53,32 @@ def page(written: tuple[Path, Path, ReportSummary]) -> str:
 def numbers(written: tuple[Path, Path, ReportSummary]) -> dict[str, Any]:
     """`report.json`, read back."""
     return json.loads(written[1].read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def logged_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample with invocation logs."""
+    path = tmp_path_factory.mktemp("logged") / "usage.duckdb"
+    write_sample(path, log_rows())
+    return path
+
+
+@pytest.fixture
+def logged(logged_file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(logged_file), read_only=True) as con:
+        yield con
+
+
+@pytest.fixture(scope="session")
+def logged_report(logged_file: Path) -> Report:
+    with duckdb.connect(str(logged_file), read_only=True) as con:
+        return read_report(con, ReportSettings(), GENERATED_AT)
+
+
+@pytest.fixture(scope="session")
+def logged_page(logged_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`report.html` of the sample with logs; `report.json` lies beside it."""
+    folder = tmp_path_factory.mktemp("logged_page")
+    with duckdb.connect(str(logged_file), read_only=True) as con:
+        write_report(con, folder / "report.html", folder / "report.json", ReportSettings(), GENERATED_AT)
+    return folder / "report.html"

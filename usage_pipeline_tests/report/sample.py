@@ -18,6 +18,7 @@ from usage_pipeline.raw_tables import (
     FOUNDATION_MODELS,
     IMPORTED_MODELS,
     INFERENCE_PROFILES,
+    INVOCATIONS,
     MODEL_LIMITS,
     QUOTA_MAPPINGS,
     SCOPES,
@@ -62,13 +63,13 @@ AMBIGUOUS_PROFILE = "appambig0001"
 Rows = list[dict[str, Any]]
 
 
-def write_sample(path: Path) -> None:
-    """Write the sample warehouse as one DuckDB file."""
+def write_sample(path: Path, logs: dict[StoredTable, Rows] | None = None) -> None:
+    """Write the sample warehouse as one DuckDB file; `logs` are rows of tables that the sample itself leaves empty."""
     with duckdb.connect(str(path)) as con:
         prepare_tables(con)
-        for table, table_rows in _stored_rows().items():
+        for table, table_rows in {**_stored_rows(), **(logs or {})}.items():
             insert(con, table, table_rows)
-        for table in (CLOUDWATCH_METRICS, SOURCE_STATUS):
+        for table in (CLOUDWATCH_METRICS, SOURCE_STATUS, INVOCATIONS):
             note_changed_days(con, table.qualified_name, DAYS)
         build(con, load_models())
 

@@ -1,4 +1,5 @@
 from datetime import date, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -76,3 +77,27 @@ def test_anchor_of_a_pool_holds_no_character_that_a_link_would_break_on() -> Non
         "pool/111122223333/us-east-1/geo/anthropic.claude-v1:0"
     )
     assert pool_anchor('1/r/geo/a b"<#') == "pool/1/r/geo/a_b___"
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (None, "unknown"),
+        (Decimal(0), "0.00"),
+        (Decimal("0.000000000001"), "< 0.01"),
+        (Decimal("0.009999"), "< 0.01"),
+        (Decimal("0.01"), "0.01"),
+        (Decimal("0.015"), "0.02"),
+        (Decimal("1234567.891"), "1,234,567.89"),
+    ],
+)
+def test_money_is_to_the_cent_and_never_rounded_to_nothing(amount: Decimal | None, text: str) -> None:
+    assert formats.money(amount, "unknown") == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(None, "–"), (Decimal("3.000000"), "3.00"), (Decimal("0.018750"), "0.01875"), (Decimal("1500.5"), "1,500.50")],
+)
+def test_price_has_all_its_digits(amount: Decimal | None, text: str) -> None:
+    assert formats.price(amount, "–") == text

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from usage_pipeline.config import ReportSettings
-from usage_pipeline.report import chart_series, contents
+from usage_pipeline.report import chart_series, contents, cost_contents
 from usage_pipeline.report.contents import Report, ReportSummary
 from usage_pipeline.report.render import report_html, report_json
 from usage_pipeline_tests.report.sample import HOSTILE_NAME, HOSTILE_TAG, SONNET_POOL
@@ -159,7 +159,7 @@ def test_schema_describes_every_key() -> None:
     described = {name: set(re.findall(r"`(\w+)`", "\n".join(first_cells(body)))) for name, body in sections.items()}
     in_code = {
         kind.__name__: {field.name for field in dataclasses.fields(kind)}
-        for module in (contents, chart_series)
+        for module in (contents, chart_series, cost_contents)
         for kind in vars(module).values()
         if dataclasses.is_dataclass(kind) and isinstance(kind, type)
     }

@@ -2,9 +2,11 @@
 
 import dataclasses
 import random
+from decimal import Decimal
 
 from usage_pipeline.report.chart_series import Points, SeriesLevel
 from usage_pipeline.report.contents import Pool, Report
+from usage_pipeline.report.cost_contents import CostRow
 from usage_pipeline.report.render import report_html
 
 THREE_MEGABYTES = 3_000_000
@@ -36,3 +38,17 @@ def test_twenty_busy_pools_fit_in_three_megabytes(report: Report) -> None:
     pools = tuple(busy_pool(number, report.pools[0]) for number in range(20))
     text = report_html(dataclasses.replace(report, pools=pools))
     assert len(text.encode()) < THREE_MEGABYTES
+
+
+def caller(number: int, like: CostRow) -> CostRow:
+    chance = random.Random(number)
+    counts = {name: chance.randrange(10**9) for name in ("calls", "input_tokens", "output_tokens", "cache_read_tokens")}
+    money = {name: Decimal(chance.randrange(10**13)).scaleb(-12) for name in ("input_cost_usd", "cost_usd")}
+    return dataclasses.replace(like, name=f"person.{chance.randrange(10**9)}@example.com", **counts, **money)
+
+
+def test_a_thousand_callers_add_little(logged_report: Report) -> None:
+    costs = logged_report.costs
+    callers = tuple(caller(number, costs.callers[0]) for number in range(1000))
+    crowded = dataclasses.replace(logged_report, costs=dataclasses.replace(costs, callers=callers))
+    assert len(report_html(crowded).encode()) - len(report_html(logged_report).encode()) < 150_000
