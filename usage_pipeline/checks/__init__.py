@@ -1,5 +1,6 @@
 """Data checks: statements about the warehouse that must be true, and how Dagster evaluates them."""
 
+from usage_pipeline.checks.costs import COST_RULES
 from usage_pipeline.checks.logs import LOG_RULES
 from usage_pipeline.checks.prices import PRICE_RULES
 from usage_pipeline.checks.quota_mappings import QUOTA_MAPPING_RULES
@@ -7,5 +8,12 @@ from usage_pipeline.checks.reconciliation import RECONCILIATION_RULES
 from usage_pipeline.checks.rules import Rule
 from usage_pipeline.checks.sources import SOURCE_RULES
 
-ALL_RULES: tuple[Rule, ...] = (*SOURCE_RULES, *LOG_RULES, *PRICE_RULES, *QUOTA_MAPPING_RULES, *RECONCILIATION_RULES)
+ALL_RULES: tuple[Rule, ...] = (
+    *SOURCE_RULES,
+    *LOG_RULES,
+    *PRICE_RULES,
+    *QUOTA_MAPPING_RULES,
+    *RECONCILIATION_RULES,
+    *COST_RULES,
+)
 """Every rule, in the order in which the report lists them."""

@@ -94,5 +94,20 @@ FAULTS: dict[str, str] = {
         update marts.quota_usage_minutely set aws_estimated_tokens = 3100
         where pool_id = '{GEO_POOL}' and ts = '2026-11-14 02:05'
     """,
+    "marts_add_up_to_raw": """
+        delete from marts.usage_daily where profile_id = 'searchsearch' and usage_date = '2026-11-14'
+    """,
+    "cost_parts_add_up": """
+        update marts.usage_daily set output_cost_usd = output_cost_usd + 0.000000000001
+        where profile_id = 'searchsearch' and usage_date = '2026-11-14'
+    """,
+    "every_call_has_a_price": """
+        update marts.usage_daily set unpriced_calls = 1, cost_usd = null
+        where profile_id = 'searchsearch' and usage_date = '2026-11-14'
+    """,
+    "logs_are_complete": """
+        update marts.data_completeness set ratio = 0.98, status = 'incomplete'
+        where profile_id = 'searchsearch' and usage_date = '2026-11-14'
+    """,
 }
 """SQL by rule name."""

@@ -45,6 +45,9 @@ def _catalogues(store: Store) -> None:
     store.burndown("*", 1)
     store.burndown("anthropic.*", 5)
     store.model_limit("*", 4096)
+    for kind, price in (("input", "3.3"), ("output", "16.5")):
+        store.price(SONNET, kind, price, endpoint_type="geo")
+        store.price(NOVA, kind, "0.06")
     store.model(SONNET, on_demand=False, model_name="Claude Sonnet 4.5")
     store.system_profile(GEO_SONNET, arns(SONNET, "us-east-1", "us-west-2"))
     store.application_profile("searchsearch", arns(SONNET, "us-east-1", "us-west-2"))
@@ -80,6 +83,11 @@ def _usage(store: Store, day: dt.date) -> None:
         store.usage(GEO_SONNET, ts, invocations=2, aws_estimated_tokens=1500, **tokens)
         store.usage("searchsearch", ts, invocations=1, throttles=1, aws_estimated_tokens=1500, **tokens)
         store.usage(NOVA, ts, invocations=1, aws_estimated_tokens=1100, **tokens, **research)
+        for second, profile_id in enumerate((GEO_SONNET, GEO_SONNET, "searchsearch")):
+            share = 1 if profile_id == "searchsearch" else 2
+            called = ts + dt.timedelta(seconds=second)
+            store.call(profile_id, called, input_tokens=1000 // share, output_tokens=100 // share)
+        store.call(NOVA, ts, **tokens, **research)
         hour = ts.replace(minute=0)
         if hour + dt.timedelta(hours=1) <= NOW:
             store.usage(None, hour, period=3600, invocations=3, input_tokens=2000, output_tokens=200)
