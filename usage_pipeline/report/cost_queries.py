@@ -131,40 +131,53 @@ APPLICATION_DAYS = f"""
     order by application, usage_date
 """
 
-# The Region's own price hides that for every Region, as it does where costs are computed.
+# The Region's own price hides that for every Region while it is valid, as it does where costs are computed.
 PRICES = """
     with uses as (
         select distinct
             model_id,
             endpoint_type,
-            region,
+            region as used_region,
             service_tier,
         from marts.usage_daily
         where usage_date between $first_day and $last_day and calls > errors
     ),
 
-    fitting as (
-        select prices.*
+    offered as (
+        select
+            uses.used_region,
+            prices.*,
+            greatest(prices.valid_from, $first_day::timestamp) as begins,
+            least(coalesce(prices.valid_to, 'infinity'::timestamp), $last_day::timestamp + interval 1 day) as ends,
         from uses
         inner join marts.model_prices as prices
             on
                 uses.model_id = prices.model_id
                 and uses.endpoint_type = prices.endpoint_type
                 and uses.service_tier = prices.service_tier
-                and prices.region in (uses.region, '*')
-                and prices.valid_from < $last_day + 1
-                and coalesce(prices.valid_to, 'infinity'::timestamp) > $first_day
-        qualify
-            rank() over (
-                partition by
-                    uses.model_id,
-                    uses.endpoint_type,
-                    uses.region,
-                    uses.service_tier,
-                    prices.context_band,
-                    prices.token_kind
-                order by prices.region = '*'
-            ) = 1
+                and prices.region in (uses.used_region, '*')
+        where begins < ends
+    ),
+
+    fitting as (
+        select *
+        from offered
+        where
+            region <> '*'
+            or epoch(ends - begins) > (
+                select coalesce(sum(epoch(least(own.ends, offered.ends) - greatest(own.begins, offered.begins))), 0)
+                from offered as own
+                where
+                    own.region <> '*'
+                    and own.used_region = offered.used_region
+                    and own.model_id = offered.model_id
+                    and own.endpoint_type = offered.endpoint_type
+                    and own.service_tier = offered.service_tier
+                    and own.context_band = offered.context_band
+                    and own.token_kind = offered.token_kind
+                    and own.begins < offered.ends
+                    and own.ends > offered.begins
+            )
     )
 
     select

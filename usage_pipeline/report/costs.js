@@ -74,6 +74,7 @@ function costName(row) {
 class CostTable {
   constructor(subject, title, rows, isWholeBound) {
     this.title = title;
+    this.head = words.costs.subject[subject];
     this.rows = rows;
     this.isWholeBound = isWholeBound;
     this.filter = "";
@@ -95,7 +96,7 @@ class CostTable {
       line.append(...COST_COLUMNS.map((column) => costCell(row, column)));
       return line;
     });
-    const frame = framed(this.title, costHead(this.title), body, "dense costs");
+    const frame = framed(this.title, costHead(this.head), body, "dense costs");
     frame.querySelector("table").append(element("tfoot", {}, this.totalRow(found)));
     this.place.replaceChildren(frame);
     if (found.length > shown.length) this.place.append(this.moreButton(found.length));

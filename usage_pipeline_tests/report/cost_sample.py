@@ -98,7 +98,18 @@ def _prices() -> Rows:
         (LITE, "on_demand", "*", {"input": "0.06", "output": "0.24"}),
         ("not.called-v1:0", "on_demand", "*", {"input": "7"}),
     )
-    return [
+    ended = {
+        "token_kind": "input",
+        "usd_per_million": Decimal("0.05"),
+        "region": "us-east-1",
+        "source": "until the 14th",
+    }
+    own_for_a_while = (
+        {"model_id": LITE, "endpoint_type": "on_demand", "service_tier": "default", "context_band": "standard"}
+        | {"valid_from": PRICED_FROM, "valid_to": datetime.fromisoformat("2026-11-14T00:00")}
+        | ended
+    )
+    return [own_for_a_while] + [
         {"model_id": model_id, "endpoint_type": endpoint, "region": region, "service_tier": "default"}
         | {"context_band": "standard", "token_kind": kind, "usd_per_million": Decimal(usd)}
         | {"valid_from": PRICED_FROM, "source": f"list price of {region}"}

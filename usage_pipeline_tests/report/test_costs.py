@@ -131,9 +131,11 @@ def test_prices_are_those_of_called_models_and_the_regions_own_first(costs: Cost
         for price in costs.prices
     ] == [
         (LITE, "*", Decimal("0.06"), Decimal("0.24"), None, "list price of *"),
+        (LITE, "us-east-1", Decimal("0.05"), None, None, "until the 14th"),
         (SONNET, "us-east-1", Decimal(3), Decimal(15), Decimal("0.3"), "list price of us-east-1"),
     ]
-    assert {(str(price.valid_from), price.valid_to) for price in costs.prices} == {("2026-01-01 00:00:00", None)}
+    assert {str(price.valid_from) for price in costs.prices} == {"2026-01-01 00:00:00"}
+    assert [str(price.valid_to) for price in costs.prices] == ["None", "2026-11-14 00:00:00", "None"]
 
 
 def test_models_without_a_price_are_listed(costs: Costs) -> None:
