@@ -1,4 +1,4 @@
-"""`python -m benchmarks [demo] [next_day] [profiles] [log_parsing]`: every figure against its limit, as one table.
+"""`python -m benchmarks [demo] [next_day] [profiles] [log_parsing] [log_ingest]`: every figure against its limit, as one table.
 
 Not here: how a command is measured (`measuring.py`). The results that were reached are in README.md beside this file.
 """
@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.log_ingest import log_ingest
 from benchmarks.log_parsing import log_parsing
 from benchmarks.measuring import Figure, Result, measure, median, show, usage_pipeline
 from usage_pipeline.sandbox import RunningSandbox, SandboxOptions, start_in_thread
@@ -69,6 +70,7 @@ BENCHMARKS: dict[str, Callable[[int], list[Result]]] = {
     "next_day": next_day,
     "profiles": profiles,
     "log_parsing": log_parsing,
+    "log_ingest": log_ingest,
 }
 
 

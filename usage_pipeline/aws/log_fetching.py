@@ -20,8 +20,11 @@ from usage_pipeline.aws.sessions import counted_api_calls
 OBJECTS_UNDER_WAY = 128
 """At 20 ms for an answer, 128 at once are 6,400 objects a second at most; threads cost half the CPU of asyncio here."""
 
+SMALL_BYTES = 250_000
+"""Objects up to this size are not counted: as many as may be under way take 32 MB."""
+
 MEMORY_BYTES = 64_000_000
-"""Bytes of objects that are held in memory at once; a large object counts as one piece of its stream."""
+"""Bytes of larger objects that are held in memory at once; one that is streamed counts as a piece of it."""
 
 DISK_BYTES = 512_000_000
 """Bytes of files that are being made or wait to be taken, as far as more than one is under way."""
@@ -85,7 +88,9 @@ class _Fetcher:
         place = id(request.source)
         if self._failures[place] >= FAILURES_BEFORE_GIVING_UP:
             return FetchedLog(request, request.log, 0, self._shortfalls[place])
-        with counted_api_calls() as calls, self._memory.taken(min(request.log.size_bytes, LARGEST_WHOLE_BYTES)):
+        size = request.log.size_bytes
+        room = self._memory.taken(min(size, LARGEST_WHOLE_BYTES)) if size > SMALL_BYTES else contextlib.nullcontext()
+        with counted_api_calls() as calls, room:
             try:
                 log = request.source.fetch(request.log, request.path)
             except AWS_ERRORS as error:

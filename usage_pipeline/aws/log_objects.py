@@ -4,14 +4,15 @@ Here: the layout of the keys (reference/aws.md 2.2, November 2026), listing, one
 objects at once (`log_fetching.py`), what is in them (`usage_pipeline/invocation_logs/`).
 """
 
+import os
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import obstore
 from obstore.store import S3Store
@@ -19,6 +20,9 @@ from obstore.store import S3Store
 from usage_pipeline.aws.object_store import botocore_errors, open_bucket
 from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.sessions import AccountSession, count_api_call
+
+if TYPE_CHECKING:
+    from obstore import Bytes, GetResult
 
 LOG_NAME = re.compile(r"\d{8}T\d{6,9}Z_[0-9a-f]+\.json(?:\.gz)?")
 """Name of a log object in its hour folder; `data/` beside it has large bodies, which are never read."""
@@ -92,21 +96,19 @@ class LogBucket:
             ClientError, BotoCoreError, ReadingError: the object cannot be read.
         """
         count_api_call()
-        with path.open("xb") as file:
-            if _is_untidy(log.key):
-                answer = self._session.client("s3", self._region).get_object(Bucket=self._bucket, Key=log.key)
-                for chunk in answer["Body"].iter_chunks(_STREAMED_BYTES):
-                    file.write(chunk)
-                return replace(log, etag=answer["ETag"].strip('"'), size_bytes=answer["ContentLength"])
-            with botocore_errors("GetObject"):
-                result = obstore.get(self._store, log.key)
-                meta = result.meta
-                if meta["size"] <= LARGEST_WHOLE_BYTES:
-                    file.write(result.bytes())
-                else:
-                    for chunk in result.stream(min_chunk_size=_STREAMED_BYTES):
-                        file.write(chunk)
-                return replace(log, etag=(meta["e_tag"] or log.etag).strip('"'), size_bytes=meta["size"])
+        if _is_untidy(log.key):
+            answer = self._session.client("s3", self._region).get_object(Bucket=self._bucket, Key=log.key)
+            _write_pieces(path, answer["Body"].iter_chunks(_STREAMED_BYTES))
+            return replace(log, etag=answer["ETag"].strip('"'), size_bytes=answer["ContentLength"])
+        with botocore_errors("GetObject"):
+            result = obstore.get(self._store, log.key)
+            meta = result.meta
+            content = result.bytes() if meta["size"] <= LARGEST_WHOLE_BYTES else None
+        if content is not None:
+            _write_whole(path, content)
+        else:
+            _write_pieces(path, _pieces(result))
+        return replace(log, etag=(meta["e_tag"] or log.etag).strip('"'), size_bytes=meta["size"])
 
     @cached_property
     def _store(self) -> S3Store:
@@ -133,6 +135,28 @@ class LogBucket:
         with botocore_errors("ListObjectsV2"):
             listed = obstore.list_with_delimiter(self._store, folder)
         return [(entry["path"], entry["e_tag"] or "", entry["size"]) for entry in listed["objects"]]
+
+
+def _pieces(result: "GetResult") -> Generator[bytes]:
+    with botocore_errors("GetObject"):
+        yield from result.stream(min_chunk_size=_STREAMED_BYTES)
+
+
+def _write_whole(path: Path, content: "Bytes") -> None:
+    """Write a small file. A Python file object would take longer than getting its content."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(file, rest) :]
+    finally:
+        os.close(file)
+
+
+def _write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    with path.open("xb") as file:
+        for piece in pieces:
+            file.write(piece)
 
 
 def log_folders(scope: Scope, key_prefix: str) -> list[str]:

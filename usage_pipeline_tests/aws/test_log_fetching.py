@@ -82,7 +82,7 @@ def test_one_object_larger_than_the_bound_is_got_alone(tmp_path: Path, monkeypat
 
 
 def test_no_more_bytes_are_in_memory_than_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_fetching, "MEMORY_BYTES", 250)
+    monkeypatch.setattr(log_fetching, "MEMORY_BYTES", 2_500_000)
     inside, most = 0, 0
     lock = threading.Lock()
 
@@ -95,7 +95,7 @@ def test_no_more_bytes_are_in_memory_than_a_bound(tmp_path: Path, monkeypatch: p
         with lock:
             inside -= 1
 
-    assert len(list(fetch_logs(requests(Place(count), tmp_path, 40)))) == 40
+    assert len(list(fetch_logs(requests(Place(count), tmp_path, 40, size=1_000_000)))) == 40
     assert most == 2
 
 
