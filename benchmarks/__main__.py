@@ -1,4 +1,4 @@
-"""`python -m benchmarks [demo] [next_day] [profiles] [log_parsing] [log_ingest]`: figures against their limits, as a table.
+"""`python -m benchmarks [demo] [next_day] [profiles] [log_parsing] [log_ingest]`: every figure beside its limit.
 
 Not here: how a command is measured (`measuring.py`). The results that were reached are in README.md beside this file.
 """
