@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from usage_pipeline.invocation_logs.records import (
     AnswerBody,
+    AnswerPart,
     CacheWrite,
     Ending,
     LogRecord,
@@ -49,12 +50,10 @@ class BodyFacts(NamedTuple):
 _NO_FACTS = BodyFacts()
 
 _NOTHING = AnswerBody()
-_WITHOUT_FACTS = (
-    _NOTHING,
-    AnswerBody(delta=_NOTHING),  # a chunk of a stream that carries text
-    AnswerBody(message=_NOTHING),  # Converse's `output`
-)
-"""What most parts of answers come to once their text is skipped."""
+_TEXT_ONLY = AnswerBody(delta=AnswerPart())
+"""What is left of the most frequent chunk of a stream."""
+
+_NO_PART = AnswerPart()
 
 
 def body_facts(record: LogRecord) -> BodyFacts:
@@ -68,7 +67,7 @@ def body_facts(record: LogRecord) -> BodyFacts:
         findings.read(answer)
     elif type(answer) is list:
         for chunk in answer:
-            if chunk not in _WITHOUT_FACTS:
+            if chunk not in (_TEXT_ONLY, _NOTHING):
                 findings.read(chunk)
     tier = findings.service_tier or _tier(record.service_tier)
     max_tokens = None
@@ -118,8 +117,8 @@ def _tier(value: Tier | str | None) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def _known_reason(text: str) -> str | None:
-    return text if _STOP_REASON.fullmatch(text) else None
+def _known_reason(text: str | None) -> str | None:
+    return text if text is not None and _STOP_REASON.fullmatch(text) else None
 
 
 class _Findings:
@@ -145,23 +144,30 @@ class _Findings:
         self.cache_write_1h_tokens: int | None = None
         self.service_tier: str | None = None
 
-    def read(self, part: AnswerBody) -> None:
-        """Take what this part and the parts in it say."""
+    def read(self, answer: AnswerBody) -> None:
+        """Take what an answer and its parts, or a chunk and its parts, say."""
+        self._read_part(answer)
+        if answer.invocation_metrics is not None:
+            self._read_timing(answer.invocation_metrics)
+        if self.stop_reason is None:
+            self.stop_reason = _known_reason(_reason_elsewhere(answer))
+        parts = (answer.output, answer.message, answer.delta, answer.message_stop, answer.metadata, answer.response)
+        for part in parts:
+            if type(part) is AnswerPart and part != _NO_PART:
+                self._read_part(part)
+
+    def _read_part(self, part: AnswerPart) -> None:
         if part.usage is not None:
             self._read_usage(part.usage)
         if part.metrics is not None:
             self._read_timing(part.metrics)
-        if part.invocation_metrics is not None:
-            self._read_timing(part.invocation_metrics)
-        reason = part.stop_reason_converse or part.stop_reason or part.finish_reason or _other_stop_reason(part)
+        reason = part.stop_reason_converse or part.stop_reason or part.finish_reason
+        if reason is None and part.incomplete_details is not None:
+            reason = part.incomplete_details.reason
         if reason is not None:
             self.stop_reason = _known_reason(reason) or self.stop_reason
         if part.service_tier is not None or part.service_tier_converse is not None:
             self.service_tier = _tier(part.service_tier) or _tier(part.service_tier_converse) or self.service_tier
-        inner_parts = (part.output, part.message, part.delta, part.message_stop, part.metadata, part.response)
-        for inner in inner_parts:
-            if type(inner) is AnswerBody and inner not in _WITHOUT_FACTS:
-                self.read(inner)
 
     def _read_timing(self, timing: Timing) -> None:
         # No request takes 0 ms: that is a duration which was not measured.
@@ -194,15 +200,13 @@ class _Findings:
         self.cache_write_5m_tokens, self.cache_write_1h_tokens = five_minutes, one_hour
 
 
-def _other_stop_reason(part: AnswerBody) -> str | None:
+def _reason_elsewhere(answer: AnswerBody) -> str | None:
     """The reason in the place of providers that put it elsewhere than most."""
-    if part.completion_reason is not None:
-        return part.completion_reason
-    if part.finish_reason_camel is not None:
-        return _reason_text(part.finish_reason_camel)
-    if part.incomplete_details is not None:
-        return part.incomplete_details.reason
-    for alternatives in (part.choices, part.results, part.outputs, part.generations, part.completions):
+    if answer.completion_reason is not None:
+        return answer.completion_reason
+    if answer.finish_reason_camel is not None:
+        return _reason_text(answer.finish_reason_camel)
+    for alternatives in (answer.choices, answer.results, answer.outputs, answer.generations, answer.completions):
         if alternatives:
             reason = next((reason for reason in map(_ending, alternatives) if reason is not None), None)
             if reason is not None:

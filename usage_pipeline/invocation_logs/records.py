@@ -99,31 +99,36 @@ class Ending(Struct, gc=False):
     reason: str | None = None
 
 
-class AnswerBody(Struct, gc=False):
-    """`output.outputBodyJson`, a part of it that can hold the same fields, or one chunk of a stream."""
+class AnswerPart(Struct, gc=False):
+    """A part of an answer that may say something: `output`, `message`, `delta`, `metadata`, …, of any provider."""
 
     usage: Usage | None = None
     metrics: Timing | None = None
-    invocation_metrics: Timing | None = field(name="amazon-bedrock-invocationMetrics", default=None)
     stop_reason_converse: str | None = field(name="stopReason", default=None)
     stop_reason: str | None = None
     finish_reason: str | None = None
+    incomplete_details: Ending | None = None
+    service_tier: str | None = None
+    service_tier_converse: Tier | str | None = field(name="serviceTier", default=None)
+
+
+class AnswerBody(AnswerPart, gc=False):
+    """`output.outputBodyJson`, or one chunk of a stream."""
+
+    invocation_metrics: Timing | None = field(name="amazon-bedrock-invocationMetrics", default=None)
     completion_reason: str | None = field(name="completionReason", default=None)
     finish_reason_camel: Ending | str | None = field(name="finishReason", default=None)
-    incomplete_details: Ending | None = None
     choices: list[Ending] | None = None
     results: list[Ending] | None = None
     outputs: list[Ending] | None = None
     generations: list[Ending] | None = None
     completions: list[Ending] | None = None
-    service_tier: str | None = None
-    service_tier_converse: Tier | str | None = field(name="serviceTier", default=None)
-    output: "AnswerBody | _Other" = None
-    message: "AnswerBody | _Other" = None
-    delta: "AnswerBody | _Other" = None
-    message_stop: "AnswerBody | _Other" = field(name="messageStop", default=None)
-    metadata: "AnswerBody | _Other" = None
-    response: "AnswerBody | _Other" = None
+    output: AnswerPart | _Other = None
+    message: AnswerPart | _Other = None
+    delta: AnswerPart | _Other = None
+    message_stop: AnswerPart | _Other = field(name="messageStop", default=None)
+    metadata: AnswerPart | _Other = None
+    response: AnswerPart | _Other = None
 
 
 class Input(Struct, gc=False):
