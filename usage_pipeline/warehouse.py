@@ -52,6 +52,10 @@ class Warehouse(DuckDBResource):
         default=600.0,
         description="How long to wait while another process has the warehouse file open, in seconds.",
     )
+    memory_limit: str = Field(
+        default="1GB",
+        description="Memory that DuckDB takes before it puts what it is working on into a file beside the warehouse.",
+    )
 
     @contextmanager
     def connect(self) -> Generator[duckdb.DuckDBPyConnection]:
@@ -63,6 +67,8 @@ class Warehouse(DuckDBResource):
         """
         con = open_when_free(self.database, self.connection_config, self.lock_wait_seconds)
         try:
+            # Not in the configuration: DuckDB refuses two connections of one process whose configurations differ.
+            con.execute("set memory_limit = ?", [self.memory_limit])
             prepare_tables(con)
             yield con
         finally:
