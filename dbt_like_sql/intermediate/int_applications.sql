@@ -1,8 +1,8 @@
 -- One row per UTC day, caller, profile and looked-at metadata for which a rule names the application.
 --
--- Of the rules that fit the role, user, session, metadata or profile tag, the first of the configuration wins (`rule_position`). A
--- pattern is held against the whole text; its group 1, where it has one, is the name. Calls that no rule names have no
--- row.
+-- Of the rules that fit the role, user, session, metadata or profile tag, the first of the configuration wins
+-- (`rule_position`). A pattern is held against the whole text; its group 1, where it has one, is the name. Calls that
+-- no rule names have no row.
 with uses as (
     select distinct
         usage_date,

@@ -69,7 +69,10 @@ percentiles as (
         quantile_cont(latency_ms, [0.5, 0.9, 0.99]) as latency_ms_percentiles,
         quantile_cont(tpot_ms, [0.5, 0.9, 0.99]) as tpot_ms_percentiles,
     from marts.invocations
-    where usage_date between $start_date and $end_date and error_code is null and latency_ms is not null
+    where
+        usage_date between $start_date and $end_date
+        and error_code is null
+        and latency_ms is not null
     group by usage_date, account_id, region, profile_id, application, role_or_user, service_tier
 )
 

@@ -69,7 +69,11 @@ percentiles as (
         quantile_cont(latency_ms, [0.5, 0.9, 0.99]) as latency_ms_percentiles,
         quantile_cont(tpot_ms, [0.5, 0.9, 0.99]) as tpot_ms_percentiles,
     from marts.invocations
-    where usage_date >= $start_month and usage_date < $end_month + interval 1 month and error_code is null and latency_ms is not null
+    where
+        usage_date >= $start_month
+        and usage_date < $end_month + interval 1 month
+        and error_code is null
+        and latency_ms is not null
     group by usage_month, account_id, region, profile_id, application, role_or_user, service_tier
 )
 
