@@ -293,7 +293,9 @@ class _Builder:
                     f"delete from {model.qualified_name} where {PERIOD_COLUMNS[model.window or 'day']} between ? and ?",
                     list(period),
                 )
-                self._con.execute(f"insert into {model.qualified_name} by name\n{model.sql}", window_values(model, period))
+                self._con.execute(
+                    f"insert into {model.qualified_name} by name\n{model.sql}", window_values(model, period)
+                )
             self._save_state(model, after)
 
     @contextmanager

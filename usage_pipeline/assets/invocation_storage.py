@@ -17,7 +17,14 @@ from usage_pipeline.aws.invocation_logging import LogDelivery
 from usage_pipeline.aws.log_listing import KnownDelivery
 from usage_pipeline.aws.log_objects import LogObject
 from usage_pipeline.invocation_logs.parts import FileResult
-from usage_pipeline.raw_tables import INGESTED_OBJECTS, INVOCATIONS, LOG_DELIVERY, QUARANTINED_RECORDS, StoredTable
+from usage_pipeline.raw_tables import (
+    INGESTED_OBJECTS,
+    INVOCATIONS,
+    LOG_DELIVERY,
+    QUARANTINED_RECORDS,
+    SOURCE_STATUS,
+    StoredTable,
+)
 from usage_pipeline.warehouse import ScopeKey, arrow_schema, note_changed_days, transaction
 
 SOURCE = INVOCATIONS.name
@@ -106,6 +113,29 @@ def stored_requests(con: duckdb.DuckDBPyConnection, days: Sequence[dt.date]) -> 
         {"days": list(days)},
     ).fetchall()
     return {(account_id, region, day): count for account_id, region, day, count in rows}
+
+
+def recount_requests(con: duckdb.DuckDBPyConnection, source: str, days: Collection[dt.date]) -> None:
+    """Correct what `ops.source_status` says of days that were read earlier and have gained late requests."""
+    con.execute(
+        f"""
+        update {SOURCE_STATUS.qualified_name} as noted
+        set
+            row_count = stored.requests,
+            status = if(noted.status = 'empty' and noted.covered_until is not null, 'ok', noted.status),
+        from (
+            select account_id, region, usage_date, count(*) as requests
+            from {INVOCATIONS.qualified_name}
+            where list_contains($days::date[], usage_date)
+            group by account_id, region, usage_date
+        ) as stored
+        where noted.source = $source
+            and noted.account_id = stored.account_id
+            and noted.region = stored.region
+            and noted.partition_date = stored.usage_date
+        """,
+        {"days": list(days), "source": source},
+    )
 
 
 def store_load(con: duckdb.DuckDBPyConnection, parts: Sequence[Path], read: Sequence[ReadLog]) -> StoredLoad:

@@ -16,7 +16,13 @@ import duckdb
 import pyarrow as pa
 
 from usage_pipeline.assets.invocation_loading import LoadSummary, load_logs
-from usage_pipeline.assets.invocation_storage import SOURCE, known_deliveries, read_objects, stored_requests
+from usage_pipeline.assets.invocation_storage import (
+    SOURCE,
+    known_deliveries,
+    read_objects,
+    recount_requests,
+    stored_requests,
+)
 from usage_pipeline.assets.metadata import reading_metadata, stored_table_schema
 from usage_pipeline.assets.readings import Coverage, ReadingStamp, read_until, scope_key, status_rows
 from usage_pipeline.aws.access import AwsAccess
@@ -74,6 +80,7 @@ def raw_invocations(
         coverage = _coverage(con, readings, loaded, days, now)
         stamp = ReadingStamp(SOURCE, context.run_id, now)
         record_source_status(con, status_rows(stamp, days, readings, aws.resolved.unreachable, coverage))
+        recount_requests(con, SOURCE, loaded.days)
     return dg.MaterializeResult(
         metadata={
             **reading_metadata(INVOCATIONS, loaded.row_count, readings),
