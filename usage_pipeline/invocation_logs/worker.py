@@ -5,15 +5,27 @@ ended. Not a `multiprocessing` worker, because those import the main program fir
 """
 
 import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 
 from usage_pipeline.invocation_logs.parts import LogFile, PartWriter
 
 
+class _WithoutPandas(MetaPathFinder):
+    """Pandas is not there: pyarrow would import it, for 0.3 s, to ask whether a list is one of its arrays."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        if fullname == "pandas":
+            raise ImportError("A worker that parses log files does without pandas.")
+
+
 def main() -> None:
     """Parse files until stdin ends."""
+    sys.meta_path.insert(0, _WithoutPandas())
     files = msgspec.json.Decoder(list[LogFile])
     results = msgspec.json.Encoder()
     with PartWriter(Path(sys.argv[1])) as part:

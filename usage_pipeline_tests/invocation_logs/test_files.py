@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -152,14 +153,18 @@ def test_a_reader_that_stops_early_leaves_no_process(
     assert all(process.poll() is not None for process in started)
 
 
-def test_a_worker_imports_neither_dagster_nor_duckdb_nor_boto3() -> None:
-    script = (
-        "import sys, usage_pipeline.invocation_logs.worker\n"
-        "heavy = {'dagster', 'duckdb', 'boto3', 'botocore', 'pandas', 'great_expectations', 'obstore', 'pydantic'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
+def test_a_worker_imports_nothing_that_takes_long(tmp_path: Path, files: list[LogFile]) -> None:
+    worker = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "usage_pipeline.invocation_logs.worker", str(tmp_path / "part")],
+        input=msgspec.json.encode(files) + b"\n",
+        capture_output=True,
+        check=True,
     )
-    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert answer.stdout == "[]\n"
+    assert len(worker.stdout.splitlines()) == 30
+    imported = {line.rpartition(b"|")[2].strip().decode() for line in worker.stderr.splitlines()}
+    assert "usage_pipeline.invocation_logs.rows" in imported
+    heavy = {"dagster", "duckdb", "boto3", "botocore", "pandas.core", "great_expectations", "obstore", "pydantic"}
+    assert not imported & heavy
 
 
 def test_results_of_a_million_files_would_be_small(tmp_path: Path) -> None:
