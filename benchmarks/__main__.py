@@ -1,4 +1,4 @@
-"""`python -m benchmarks [demo] [next_day] [profiles] [log_parsing] [log_ingest]`: every figure beside its limit.
+"""`python -m benchmarks [NAME …]`, such as demo or log_marts: every figure beside its limit.
 
 Not here: how a command is measured (`measuring.py`). The results that were reached are in README.md beside this file.
 """
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.log_ingest import log_ingest
+from benchmarks.log_marts import log_marts
 from benchmarks.log_parsing import log_parsing
 from benchmarks.measuring import Figure, Result, measure, median, show, usage_pipeline
 from usage_pipeline.sandbox import RunningSandbox, SandboxOptions, start_in_thread
@@ -71,6 +72,7 @@ BENCHMARKS: dict[str, Callable[[int], list[Result]]] = {
     "profiles": profiles,
     "log_parsing": log_parsing,
     "log_ingest": log_ingest,
+    "log_marts": log_marts,
 }
 
 

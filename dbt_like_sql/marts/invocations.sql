@@ -1,7 +1,7 @@
 -- One row per request in the model invocation logs: who called what, how many tokens, how long it took, what it cost.
 --
--- `cost_usd` is exact: tokens of each kind times the price that held at `ts`, added up without rounding; images count as
--- output. It is 0 for a request that failed and NULL where it is unknown, and so are its parts, which always add up to
+-- `cost_usd` is exact: tokens of each kind times the price that held at `ts`, added up without rounding; images count
+-- as output. It is 0 for a request that failed and NULL where it is unknown, and so are its parts, which always add up to
 -- it; `cost_status` says why: priced, error, no_counts (the log has no count to price), no_pool (its ModelId belongs to
 -- no model) or no_price (a kind of which it has tokens has none). `service_tier_source` and `cache_write_split` say
 -- `assumed` where the log did not say and default or five minutes was taken.

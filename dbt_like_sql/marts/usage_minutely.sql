@@ -8,8 +8,8 @@
 -- invocation logs where these hold every call that CloudWatch counted in the period and say it for any, else from the
 -- metric that callers publish, whichever says it for more calls; the model's maximum stands for each of the others.
 -- `reserved_source` says which: logs, metric, model_default, mixed (one of the first two and the model's maximum) or
--- unknown (NULL, because the maximum is not known); NULL when no call was accepted. Cache reads are in neither. Averages
--- are weighted by calls: `latency_ms_sum` / `latency_samples`.
+-- unknown (NULL, because the maximum is not known); NULL when no call was accepted. Cache reads are in neither.
+-- Averages are weighted by calls: `latency_ms_sum` / `latency_samples`.
 with periods as (
     select
         cloudwatch.*,
