@@ -47,7 +47,8 @@ class BodyFacts(NamedTuple):
     service_tier: str | None = None
 
 
-_NO_FACTS = BodyFacts()
+NO_FACTS = BodyFacts()
+"""What a record without bodies says."""
 
 _NOTHING = AnswerBody()
 _TEXT_ONLY = AnswerBody(delta=AnswerPart())
@@ -61,7 +62,7 @@ def body_facts(record: LogRecord) -> BodyFacts:
     request = record.input.body if record.input is not None else None
     answer = record.output.body if record.output is not None else None
     if request is None and answer is None and record.service_tier is None:
-        return _NO_FACTS
+        return NO_FACTS
     findings = _Findings()
     if type(answer) is AnswerBody:
         findings.read(answer)

@@ -4,11 +4,12 @@ Here: one expression per column. Not here: what bodies say (`body_facts.py`).
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
 
-from usage_pipeline.invocation_logs.body_facts import BodyFacts, body_facts
+from usage_pipeline.invocation_logs.body_facts import NO_FACTS, BodyFacts, body_facts
 from usage_pipeline.invocation_logs.model_ids import profile_id
 from usage_pipeline.invocation_logs.records import Identity, Input, LogRecord, Output
 
@@ -87,21 +88,15 @@ def _profile_ids(model_ids: pa.StringArray) -> "pa.Array[Any]":
 
 def _request_metadata(records: Sequence[LogRecord]) -> "pa.Array[Any]":
     metadata = [record.request_metadata or None for record in records]
-    if not any(metadata):
+    filled = [pairs for pairs in metadata if pairs is not None]
+    if not filled:
         return pa.nulls(len(metadata), INVOCATION_SCHEMA.field("request_metadata").type)
-    offsets: list[int | None] = []
-    keys: list[str] = []
-    values: list[str | None] = []
-    for pairs in metadata:
-        offsets.append(len(keys) if pairs else None)
-        if pairs:
-            keys += pairs
-            values += pairs.values()
-    offsets.append(len(keys))
+    ends = list(accumulate([0 if pairs is None else len(pairs) for pairs in metadata], initial=0))
+    offsets = [None if pairs is None else begin for pairs, begin in zip(metadata, ends, strict=False)]
     return pa.MapArray.from_arrays(
-        pa.array(offsets, pa.int32()),  # pyright: ignore[reportArgumentType] - the stubs say 64 bits, maps have 32
-        pa.array(keys, _TEXT),
-        pa.array(values, _TEXT),
+        pa.array([*offsets, ends[-1]], pa.int32()),  # pyright: ignore[reportArgumentType] - the stubs say 64 bits
+        pa.array([key for pairs in filled for key in pairs], _TEXT),
+        pa.array([value for pairs in filled for value in pairs.values()], _TEXT),
     )
 
 
@@ -111,6 +106,9 @@ def _fact_columns(records: Sequence[LogRecord], totals: list[int | None]) -> "di
     A split that does not add up to the record's own total is not believed; without a total, the split's sum is it.
     """
     facts = [body_facts(record) for record in records]
+    if facts.count(NO_FACTS) == len(facts):
+        empty = {name: pa.nulls(len(facts), INVOCATION_SCHEMA.field(name).type) for name in BodyFacts._fields}
+        return {**empty, "cache_write_tokens": pa.array(totals, _COUNT)}
     columns: dict[str, list[Any]] = {
         name: list(column) for name, column in zip(BodyFacts._fields, zip(*facts, strict=True), strict=True)
     }
