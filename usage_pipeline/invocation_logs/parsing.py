@@ -16,7 +16,7 @@ from usage_pipeline.invocation_logs.records import LogRecord
 from usage_pipeline.invocation_logs.rows import INVOCATION_SCHEMA, invocation_rows
 
 RECORDS_AT_ONCE = 1_024
-"""Records that are turned into one Arrow table: few enough to be still in the processor's cache then."""
+"""Records after which they are turned into an Arrow table: few enough to be still in the processor's cache then."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def row_tables(source: BinaryIO, key: str, quarantine: Quarantine) -> Iterator[p
     waiting: list[LogRecord] = []
     for records in read_records(source, key, quarantine):
         waiting += records
-        while len(waiting) >= RECORDS_AT_ONCE:
-            yield invocation_rows(waiting[:RECORDS_AT_ONCE])
-            del waiting[:RECORDS_AT_ONCE]
+        if len(waiting) >= RECORDS_AT_ONCE:
+            yield invocation_rows(waiting)
+            waiting = []
     if waiting:
         yield invocation_rows(waiting)

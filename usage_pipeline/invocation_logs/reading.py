@@ -16,12 +16,10 @@ from usage_pipeline.invocation_logs.json_arrays import elements
 from usage_pipeline.invocation_logs.quarantine import Quarantine
 from usage_pipeline.invocation_logs.records import LogRecord
 from usage_pipeline.invocation_logs.tolerant import (
-    RECORD_SCHEMA_TYPE,
     NotJsonError,
     UnusableRecordError,
     read_leniently,
     record_from,
-    usable,
 )
 from usage_pipeline.invocation_logs.unpacking import DamagedObjectError, unpacked
 
@@ -39,7 +37,6 @@ _KEY = re.compile(r"AWSLogs/(?P<account>\d{12})/BedrockModelInvocationLogs/(?P<r
 _RECORD = msgspec.json.Decoder(LogRecord)
 _ARRAY = msgspec.json.Decoder(list[LogRecord])
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_READABLE_KINDS = {None, RECORD_SCHEMA_TYPE}
 
 RecordLists = Iterator[Sequence[LogRecord]]
 
@@ -112,7 +109,7 @@ class _ObjectReader:
             records = _RECORD.decode_lines(memoryview(piece)[begin:end])
         except _UNDECODABLE:
             records = []
-        if len(records) == line_count and {record.schema_type for record in records} <= _READABLE_KINDS:
+        if len(records) == line_count:
             self._line_number += line_count
             return records
         lines = piece[begin : end - 1].split(b"\n")
@@ -153,7 +150,7 @@ class _ObjectReader:
 
     def _record(self, line: bytes) -> LogRecord:
         try:
-            return usable(_RECORD.decode(line))
+            return _RECORD.decode(line)
         except _UNDECODABLE:
             pass  # and not from in here: an error's context could carry the text
         return read_leniently(line, self._account_id, self._region)
@@ -168,8 +165,6 @@ class _ObjectReader:
         try:
             records = _ARRAY.decode(content.removeprefix(_BYTE_ORDER_MARK))
         except _UNDECODABLE:
-            records = None
-        if records is None or not {record.schema_type for record in records} <= _READABLE_KINDS:
             # Escaped bytes turn back into what they were, so that a record's hash is that of its bytes.
             records = self._elements(content.decode("utf-8-sig", "surrogateescape"))
         yield records

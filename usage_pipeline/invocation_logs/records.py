@@ -9,7 +9,7 @@ response bodies, autumn 2026.
 """
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -170,4 +170,4 @@ class LogRecord(Struct, gc=False):
     inference_region: str | None = field(name="inferenceRegion", default=None)
     error_code: str | None = field(name="errorCode", default=None)
     service_tier: Tier | str | None = field(name="serviceTier", default=None)
-    schema_type: str | None = field(name="schemaType", default=None)
+    schema_type: Literal["ModelInvocationLog"] | None = field(name="schemaType", default=None)

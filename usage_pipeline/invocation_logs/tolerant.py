@@ -33,7 +33,7 @@ def read_leniently(line: bytes, account_id: str | None, region: str | None) -> L
     """Read one line; `account_id` and `region` stand in where the record has none.
 
     Raises:
-        UnusableRecordError: not JSON, not an object, or without what a row needs.
+        UnusableRecordError: not JSON, or as `record_from` says.
     """
     return record_from(_parsed(line), account_id, region)
 
@@ -49,16 +49,22 @@ def _parsed(line: bytes) -> Any:
 
 
 def record_from(value: Any, account_id: str | None, region: str | None) -> LogRecord:
-    """Make a record of parsed JSON, as `read_leniently` does."""
+    """Make a record of parsed JSON, as `read_leniently` does.
+
+    Raises:
+        UnusableRecordError: not an object, a record of another log, or without what a row needs.
+    """
     if not isinstance(value, dict):
         raise UnusableRecordError("not a JSON object")
+    if value.get("schemaType") not in (None, RECORD_SCHEMA_TYPE):
+        raise UnusableRecordError(f"schemaType is not {RECORD_SCHEMA_TYPE}")
     fields = _fields_of(value, LogRecord)
     fields["account_id"] = fields.get("account_id") or account_id
     fields["region"] = fields.get("region") or region
     for name, spelling in _REQUIRED.items():
         if not fields.get(name):
             raise UnusableRecordError(f"{spelling} is missing or unreadable")
-    return usable(LogRecord(**fields))
+    return LogRecord(**fields)
 
 
 _REQUIRED = {
@@ -68,17 +74,6 @@ _REQUIRED = {
     "request_id": "requestId",
     "model_id": "modelId",
 }
-
-
-def usable(record: LogRecord) -> LogRecord:
-    """Return the record if it is of the kind that we read.
-
-    Raises:
-        UnusableRecordError: it is a record of another log.
-    """
-    if record.schema_type not in (None, RECORD_SCHEMA_TYPE):
-        raise UnusableRecordError(f"schemaType is not {RECORD_SCHEMA_TYPE}")
-    return record
 
 
 def _fields_of(value: dict[str, Any], struct: type[msgspec.Struct]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 from usage_pipeline.invocation_logs.files import parse_files
 from usage_pipeline.invocation_logs.parsing import parse_object
 from usage_pipeline.invocation_logs.parts import LogFile
-from usage_pipeline.invocation_logs.tolerant import UnusableRecordError, read_leniently, usable
+from usage_pipeline.invocation_logs.tolerant import UnusableRecordError, read_leniently
 from usage_pipeline_tests.invocation_logs.log_text import KEY, bodies, gzipped, joined, line, record
 
 MARKER = "SecretOfTheCaller"
@@ -120,7 +120,7 @@ UNUSABLE = {name: text for name, text in MALFORMED.items() if not parse_object(t
 @pytest.mark.parametrize("text", UNUSABLE.values(), ids=UNUSABLE.keys())
 def test_an_error_holds_no_text_in_message_context_or_traceback(text: bytes) -> None:
     with pytest.raises(UnusableRecordError) as raised:
-        usable(read_leniently(text, None, None))
+        read_leniently(text, None, None)
     assert raised.value.__context__ is None
     assert raised.value.__cause__ is None
     told = str(raised.value) + repr(raised.value) + "".join(traceback.format_exception(raised.value))
