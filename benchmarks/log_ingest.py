@@ -22,7 +22,7 @@ import duckdb
 from benchmarks.log_data import ACCOUNT, RECORDS_PER_FILE, write_logs
 from benchmarks.loopback_s3 import BUCKET, ServedBucket, served_bucket
 from benchmarks.measuring import Result, measure, show, usage_pipeline
-from usage_pipeline.aws.log_fetching import FetchRequest, fetch_logs
+from usage_pipeline.aws.log_fetching import FetchRequest, ReusedFiles, fetch_logs
 from usage_pipeline.aws.log_objects import LogBucket, log_folders
 from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.sessions import AccountSession
@@ -87,10 +87,10 @@ def _get_all(served: ServedBucket) -> float:
     logs = source.list_day(DAY)
     listed = time.perf_counter() - started
     with tempfile.TemporaryDirectory() as folder:
-        requests = [FetchRequest(source, log, Path(folder) / str(number)) for number, log in enumerate(logs)]
-        for fetched in fetch_logs(requests):
+        files = ReusedFiles(Path(folder))
+        for fetched in fetch_logs(FetchRequest(source, log, files.take()) for log in logs):
             assert fetched.shortfall is None
-            fetched.request.path.unlink()
+            files.give_back(fetched.request.path)
     seconds = time.perf_counter() - started
     cpu, server_cpu = time.process_time() - cpu, served.cpu_seconds() - server_cpu
     print(

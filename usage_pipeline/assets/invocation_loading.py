@@ -5,6 +5,7 @@ Here: the order of steps, and what may wait on disk. Not here: each step (`aws/l
 """
 
 import datetime as dt
+import itertools
 import os
 import shutil
 from collections import Counter
@@ -16,7 +17,7 @@ import duckdb
 
 from usage_pipeline.assets.invocation_storage import ReadLog, StoredLoad, store_load
 from usage_pipeline.aws.errors import Shortfall, cut
-from usage_pipeline.aws.log_fetching import FetchedLog, FetchRequest, fetch_logs
+from usage_pipeline.aws.log_fetching import FetchedLog, FetchRequest, ReusedFiles, fetch_logs
 from usage_pipeline.aws.log_listing import ListedLog
 from usage_pipeline.invocation_logs.files import parse_files
 from usage_pipeline.invocation_logs.parts import LogFile
@@ -66,7 +67,7 @@ def load_logs(
     """Get, parse and store the objects; what was stored before an error stays stored, and in the ledger.
 
     An object that cannot be had is told in the summary and left for the next run. `folder` is for temporary files; it
-    must exist and be empty.
+    must exist and be empty, and is to be removed afterwards.
 
     Raises:
         OSError: the disk is full, for example.
@@ -81,54 +82,61 @@ class _Load:
     ) -> None:
         self._con = con
         self._folder = folder
-        self._scopes = {str(folder / f"{number}.log"): scope for number, (scope, _) in enumerate(wanted)}
-        self._requests = [
-            FetchRequest(listed.source, listed.log, folder / f"{number}.log")
-            for number, (_, listed) in enumerate(wanted)
-        ]
-        size = sum(request.log.size_bytes for request in self._requests)
+        self._files = ReusedFiles(folder)
+        self._wanted = wanted
+        size = sum(listed.log.size_bytes for _, listed in wanted)
         self._processes = 1 if size <= SMALL_LOAD_BYTES else min(os.cpu_count() or 1, MOST_PROCESSES)
+        self._scopes: dict[Path, ScopeKey] = {}
         self._fetched: dict[str, FetchedLog] = {}
         self._rows_waiting = 0
         self._summary = LoadSummary()
 
     def run(self) -> LoadSummary:
-        for path, request in zip(self._scopes, self._requests, strict=True):
-            self._summary.wanted[self._scopes[path], request.log.folder_date] += 1
-        fetched = fetch_logs(self._requests)
+        for scope, listed in self._wanted:
+            self._summary.wanted[scope, listed.log.folder_date] += 1
+        fetched = fetch_logs(self._requests())
         try:
-            while self._store_some(fetched):
-                pass
+            # DuckDB keeps pieces of files that it has read, by their path: each load has a folder of its own.
+            for number in itertools.count():
+                if not self._store_some(fetched, self._folder / f"parts-{number}"):
+                    break
         finally:
             fetched.close()
         return self._summary
 
-    def _store_some(self, fetched: Generator[FetchedLog]) -> bool:
+    def _requests(self) -> Generator[FetchRequest]:
+        for scope, listed in self._wanted:
+            path = self._files.take()
+            self._scopes[path] = scope
+            yield FetchRequest(listed.source, listed.log, path)
+
+    def _store_some(self, fetched: Generator[FetchedLog], parts: Path) -> bool:
         """Parse and store about `ROWS_AT_ONCE` rows; False when there was nothing left."""
-        parts = self._folder / "parts"
         self._rows_waiting = 0
         read: list[ReadLog] = []
-        for result in parse_files(self._files(fetched), parts, self._processes):
-            Path(result.path).unlink()
-            read.append(ReadLog(self._scopes[result.path], self._fetched.pop(result.path).log, result))
+        for result in parse_files(self._log_files(fetched), parts, self._processes):
+            answer = self._fetched.pop(result.path)
+            read.append(ReadLog(self._scopes[answer.request.path], answer.log, result))
             self._rows_waiting += result.record_count
+            self._files.give_back(answer.request.path)
         if read:
             self._add(read, store_load(self._con, sorted(parts.glob("*.parquet")), read))
         shutil.rmtree(parts)
         return bool(read)
 
-    def _files(self, fetched: Iterable[FetchedLog]) -> Generator[LogFile]:
+    def _log_files(self, fetched: Iterable[FetchedLog]) -> Generator[LogFile]:
         """Fetched files until enough rows wait to be stored."""
         for answer in fetched:
-            path = str(answer.request.path)
+            path = answer.request.path
             self._summary.api_calls[self._scopes[path]] += answer.api_calls
             if answer.shortfall:
                 day = (self._scopes[path], answer.request.log.folder_date)
                 self._summary.missing[day] += 1
                 self._summary.reasons.setdefault(day, answer.shortfall)
+                self._files.give_back(path)
                 continue
-            self._fetched[path] = answer
-            yield LogFile(path, answer.request.log.key)
+            self._fetched[str(path)] = answer
+            yield LogFile(str(path), answer.request.log.key)
             if self._rows_waiting >= ROWS_AT_ONCE:
                 return
 

@@ -48,7 +48,7 @@ class LogGroup:
         ]
 
     def fetch(self, log: LogObject, path: Path) -> LogObject:
-        """Write the events of one hour into a new file, gzipped, one a line, page by page.
+        """Make the file hold the events of one hour, gzipped, one a line, written page by page.
 
         Raises:
             ClientError, BotoCoreError, ReadingError: the log group cannot be read; the file is not whole.
@@ -62,7 +62,7 @@ class LogGroup:
             endTime=_epoch_ms(end) - 1,
         )
         size = 0
-        with igzip.open(path, "xb", compresslevel=1) as file, understanding("FilterLogEvents"):
+        with igzip.open(path, "wb", compresslevel=1) as file, understanding("FilterLogEvents"):
             for page in pages:
                 for event in page.get("events", ()):
                     # A line break inside JSON is white space: in a text it is written as an escape.

@@ -5,8 +5,9 @@ Here: threads, bounds, giving up on a place that keeps failing. Not here: gettin
 """
 
 import contextlib
+import itertools
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ FAILURES_BEFORE_GIVING_UP = 20
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """An object, where it is to be had, and the file to be made of it."""
+    """An object, where it is to be had, and the file that is to hold it."""
 
     source: LogSource
     log: LogObject
@@ -44,7 +45,7 @@ class FetchRequest:
 
 @dataclass(frozen=True)
 class FetchedLog:
-    """How getting one object went: `log` as it was really read; with a shortfall there is no file."""
+    """How getting one object went: `log` as it was really read; with a shortfall the file holds anything."""
 
     request: FetchRequest
     log: LogObject
@@ -52,11 +53,34 @@ class FetchedLog:
     shortfall: Shortfall | None = None
 
 
+class ReusedFiles:
+    """Files of a folder that hold one object after the other: making a new file takes longer than getting an object.
+
+    Safe to use from many threads.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made = itertools.count()
+        self._free: deque[Path] = deque()
+
+    def take(self) -> Path:
+        """A file that nothing uses; it may hold an earlier object or not be there yet."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return self._folder / f"{next(self._made)}.log"
+
+    def give_back(self, path: Path) -> None:
+        """The file's object is no longer needed."""
+        self._free.append(path)
+
+
 def fetch_logs(requests: Iterable[FetchRequest]) -> Generator[FetchedLog]:
     """Get all objects and give each as soon as it is there, in no order. One object's failure hides no other.
 
-    No more is fetched than `OBJECTS_UNDER_WAY` objects ahead of what is taken. Errors of AWS, of the network and
-    `ReadingError` are told as shortfalls; any other error is raised.
+    No more is fetched than `OBJECTS_UNDER_WAY` objects ahead of what is taken, and `requests` are taken no earlier.
+    Errors of AWS, of the network and `ReadingError` are told as shortfalls; any other error is raised.
     """
     fetcher = _Fetcher()
     pool = ThreadPoolExecutor(max_workers=OBJECTS_UNDER_WAY, thread_name_prefix="logs")
@@ -94,8 +118,6 @@ class _Fetcher:
             try:
                 log = request.source.fetch(request.log, request.path)
             except AWS_ERRORS as error:
-                # Half a file would be taken for a damaged object.
-                request.path.unlink(missing_ok=True)
                 shortfall = shortfall_of(error)
                 self._shortfalls[place] = shortfall
                 self._failures[place] += 1

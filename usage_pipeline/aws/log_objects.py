@@ -55,7 +55,7 @@ class LogSource(Protocol):
         ...
 
     def fetch(self, log: LogObject, path: Path) -> LogObject:
-        """Write the content into a new file; returns the object with the ETag and size that were really read."""
+        """Make the file hold the content; returns the object with the ETag and size that were really read."""
         ...
 
 
@@ -90,10 +90,10 @@ class LogBucket:
         return sorted(found, key=lambda log: log.key)
 
     def fetch(self, log: LogObject, path: Path) -> LogObject:
-        """Write one object into a new file.
+        """Make the file hold one object.
 
         Raises:
-            ClientError, BotoCoreError, ReadingError: the object cannot be read.
+            ClientError, BotoCoreError, ReadingError: the object cannot be read; the file holds anything.
         """
         count_api_call()
         if _is_untidy(log.key):
@@ -143,10 +143,11 @@ def _pieces(result: "GetResult") -> Generator[bytes]:
 
 
 def _write_whole(path: Path, content: "Bytes") -> None:
-    """Write a small file. A Python file object would take longer than getting its content."""
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Write a small file, over what it held. A Python file object would take longer than getting the content."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         rest = memoryview(content)
+        os.ftruncate(file, len(rest))
         while rest:
             rest = rest[os.write(file, rest) :]
     finally:
@@ -154,7 +155,7 @@ def _write_whole(path: Path, content: "Bytes") -> None:
 
 
 def _write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
-    with path.open("xb") as file:
+    with path.open("wb") as file:
         for piece in pieces:
             file.write(piece)
 

@@ -3,6 +3,7 @@ import gzip
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -34,16 +35,14 @@ def logs() -> FakeLogs:
 
 def load(con: duckdb.DuckDBPyConnection, logs: FakeLogs, folder: Path, *days: dt.date) -> LoadSummary:
     """One run over the days: what the ledger does not have."""
-    folder.mkdir(parents=True, exist_ok=True)
     known = read_objects(con, days or (DAY,))
     wanted = [
         (scope, listed)
         for scope, listed in logs.listed(*days)
         if (*scope, listed.log.bucket, listed.log.key, listed.log.etag) not in known
     ]
-    summary = load_logs(con, wanted, folder)
-    assert list(folder.iterdir()) == []
-    return summary
+    with TemporaryDirectory(dir=folder.parent) as temporary:
+        return load_logs(con, wanted, Path(temporary))
 
 
 def in_order(tmp_path: Path, logs: FakeLogs) -> list[tuple[Any, ...]]:

@@ -7,7 +7,7 @@ import pytest
 
 from usage_pipeline.aws import log_fetching
 from usage_pipeline.aws.errors import ReadingDeniedError, ReadingError, Shortfall
-from usage_pipeline.aws.log_fetching import FAILURES_BEFORE_GIVING_UP, FetchedLog, FetchRequest, fetch_logs
+from usage_pipeline.aws.log_fetching import FAILURES_BEFORE_GIVING_UP, FetchedLog, FetchRequest, ReusedFiles, fetch_logs
 from usage_pipeline.aws.log_objects import LogObject
 from usage_pipeline.aws.sessions import count_api_call
 
@@ -99,7 +99,7 @@ def test_no_more_bytes_are_in_memory_than_a_bound(tmp_path: Path, monkeypatch: p
     assert most == 2
 
 
-def test_a_failing_object_is_told_leaves_no_file_and_hides_no_other(tmp_path: Path) -> None:
+def test_a_failing_object_is_told_and_hides_no_other(tmp_path: Path) -> None:
     def fail(log: LogObject) -> None:
         if log.key == "3":
             raise ReadingDeniedError("GetObject: no")
@@ -109,7 +109,16 @@ def test_a_failing_object_is_told_leaves_no_file_and_hides_no_other(tmp_path: Pa
     assert [(answer.log.key, answer.shortfall) for answer in fetched if answer.shortfall] == [
         ("3", Shortfall("denied", "GetObject: no"))
     ]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2", "4"]
+    assert {answer.log.key for answer in fetched if not answer.shortfall} == {"0", "1", "2", "4"}
+
+
+def test_files_that_are_given_back_hold_the_next_objects(tmp_path: Path) -> None:
+    files = ReusedFiles(tmp_path)
+    first, second = files.take(), files.take()
+    files.give_back(first)
+
+    assert first != second
+    assert (files.take(), files.take() in (first, second)) == (first, False)
 
 
 def test_a_place_that_keeps_failing_is_given_up_and_others_are_not(

@@ -165,6 +165,15 @@ def test_an_object_is_written_to_a_file_with_the_etag_that_was_really_read(s3: S
     assert calls.count == 1
 
 
+def test_a_file_that_held_a_longer_object_holds_the_new_one_only(s3: SmallS3, tmp_path: Path) -> None:
+    s3.objects = {"k": b"short"}
+    (tmp_path / "log").write_bytes(b"a much longer content")
+
+    bucket().fetch(log("k"), tmp_path / "log")
+
+    assert (tmp_path / "log").read_bytes() == b"short"
+
+
 def test_a_large_object_is_streamed(s3: SmallS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_objects, "LARGEST_WHOLE_BYTES", 1000)
     content = bytes(range(256)) * 20_000
