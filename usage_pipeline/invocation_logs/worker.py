@@ -13,20 +13,20 @@ from types import ModuleType
 
 import msgspec
 
-from usage_pipeline.invocation_logs.parts import LogFile, PartWriter
-
 
 class _WithoutPandas(MetaPathFinder):
-    """Pandas is not there: pyarrow would import it, for 0.3 s, to ask whether a list is one of its arrays."""
+    """pandas and numpy are not there: pyarrow can do without, and importing them takes longer than all the rest."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
-        if fullname == "pandas":
-            raise ImportError("A worker that parses log files does without pandas.")
+        if fullname in ("numpy", "pandas"):
+            raise ImportError(f"A worker that parses log files does without {fullname}.")
 
 
 def main() -> None:
     """Parse files until stdin ends."""
     sys.meta_path.insert(0, _WithoutPandas())
+    from usage_pipeline.invocation_logs.parts import LogFile, PartWriter  # here, because it imports pyarrow
+
     gc.disable()  # records hold no cycles, and looking for them among so many takes a twentieth of the time
     files = msgspec.json.Decoder(list[LogFile])
     results = msgspec.json.Encoder()
