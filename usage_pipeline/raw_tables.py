@@ -402,7 +402,7 @@ SOURCE_STATUS = StoredTable(
         source | varchar | the raw table that the source fills, such as cloudwatch_metrics
         partition_date | date | UTC day of the partition
         status | varchar | ok, empty, denied, throttled or failed
-        error_text | varchar | AWS's error code and message, at most 500 characters; NULL when it went well
+        error_text | varchar | AWS's error code and message, or why there is nothing to read, at most 500 characters
         row_count | bigint | rows of this scope and day now in the table; NULL when it could not be read
         covered_until | timestamp | end of what was read of the day, UTC, exclusive; NULL when nothing was read
         resolution_seconds | integer | coarsest period of the day's series; NULL for sources that are not series

@@ -323,6 +323,18 @@ def test_no_text_of_a_body_is_kept_anywhere(whole: Settings) -> None:
             assert found == (0,), name
 
 
+def test_objects_that_a_killed_run_left_unread_go_with_the_next(
+    settings: Settings, organisation: RunningSandbox
+) -> None:
+    left = settings.data_folder / "unread_logs" / "0.log"
+    left.parent.mkdir(parents=True)
+    left.write_text(MARKER)
+
+    assert read(settings, organisation, TODAY, TODAY)
+
+    assert not left.parent.exists()
+
+
 def test_damaged_records_leave_no_text_either(
     settings: Settings, organisation: RunningSandbox, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,11 +4,12 @@ Not here: finding, getting and parsing objects (`aws/`, `invocation_logs/`), sto
 `invocation_storage.py`), where logs go (`raw_catalogue.py`).
 """
 
+import contextlib
 import dataclasses
 import datetime as dt
-from collections.abc import Sequence
+import shutil
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
@@ -74,8 +75,8 @@ def raw_invocations(
         for listed in reading.value.logs
         if (*scope, listed.log.bucket, listed.log.key, listed.log.etag) not in already_read
     ]
-    with TemporaryDirectory(prefix="usage-pipeline-") as folder, warehouse.connect() as con:
-        loaded = load_logs(con, wanted, Path(folder))
+    with unread_logs(settings.data_folder) as folder, warehouse.connect() as con:
+        loaded = load_logs(con, wanted, folder)
         readings = [_after_load(reading, loaded) for reading in listings]
         coverage = _coverage(con, readings, loaded, days, now)
         stamp = ReadingStamp(SOURCE, context.run_id, now)
@@ -90,6 +91,21 @@ def raw_invocations(
             "days_changed": len(loaded.days),
         }
     )
+
+
+@contextlib.contextmanager
+def unread_logs(data_folder: Path) -> Generator[Path]:
+    """An empty folder for log objects until they are parsed, which only the owner can read, because of the prompts.
+
+    It has a fixed name, so that what a killed run left goes with the next. The pool `warehouse` lets in one run.
+    """
+    folder = data_folder / "unread_logs"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def _after_load(reading: LogReading, loaded: LoadSummary) -> LogReading:

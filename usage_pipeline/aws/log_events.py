@@ -4,6 +4,7 @@ Here: which hours a day has, and reading one into a file of lines. Not here: man
 what is in them (`usage_pipeline/invocation_logs/`).
 """
 
+import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -21,6 +22,9 @@ LOG_STREAM = "aws/bedrock/modelinvocations"
 SETTLED_AFTER = timedelta(days=3)
 """An hour that was read so long after its end is not read again; records may come this late."""
 
+HOURS_AT_ONCE = 4
+"""Hours of one log group that are read at the same time; AWS allows 5 to 25 requests a second, by Region."""
+
 _HOUR = timedelta(hours=1)
 
 
@@ -32,6 +36,7 @@ class LogGroup:
         self._client = session.client("logs", scope.region)
         self._log_group = log_group
         self._now = now
+        self._turns = threading.Semaphore(HOURS_AT_ONCE)
 
     def list_day(self, day: date) -> list[LogObject]:
         """The hours of the UTC day that have begun. Makes no call.
@@ -62,7 +67,7 @@ class LogGroup:
             endTime=_epoch_ms(end) - 1,
         )
         size = 0
-        with igzip.open(path, "wb", compresslevel=1) as file, understanding("FilterLogEvents"):
+        with self._turns, igzip.open(path, "wb", compresslevel=1) as file, understanding("FilterLogEvents"):
             for page in pages:
                 for event in page.get("events", ()):
                     # A line break inside JSON is white space: in a text it is written as an escape.

@@ -95,11 +95,11 @@ class LogBucket:
         Raises:
             ClientError, BotoCoreError, ReadingError: the object cannot be read; the file holds anything.
         """
-        count_api_call()
         if _is_untidy(log.key):
             answer = self._session.client("s3", self._region).get_object(Bucket=self._bucket, Key=log.key)
             _write_pieces(path, answer["Body"].iter_chunks(_STREAMED_BYTES))
             return replace(log, etag=answer["ETag"].strip('"'), size_bytes=answer["ContentLength"])
+        count_api_call()
         with botocore_errors("GetObject"):
             result = obstore.get(self._store, log.key)
             meta = result.meta

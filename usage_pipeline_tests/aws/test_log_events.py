@@ -1,5 +1,7 @@
 import datetime as dt
 import gzip
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from usage_pipeline.aws.errors import ReadingError, shortfall_of
-from usage_pipeline.aws.log_events import LogGroup
+from usage_pipeline.aws.log_events import HOURS_AT_ONCE, LogGroup
 from usage_pipeline.aws.log_objects import LogObject
 from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.sessions import AccountSession
@@ -118,3 +120,24 @@ def test_an_event_without_a_message_is_told(monkeypatch: pytest.MonkeyPatch, tmp
     logs, _ = group(monkeypatch, {"events": [{"eventId": "1"}]})
     with pytest.raises(ReadingError, match="FilterLogEvents"):
         logs.fetch(hour(), tmp_path / "log")
+
+
+def test_few_hours_of_a_log_group_are_read_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    inside, most = 0, 0
+    lock = threading.Lock()
+
+    def answer(_: dict[str, Any]) -> dict[str, Any]:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        threading.Event().wait(0.005)
+        with lock:
+            inside -= 1
+        return {"events": []}
+
+    logs, _ = group(monkeypatch, answer)
+    with ThreadPoolExecutor(24) as pool:
+        list(pool.map(lambda number: logs.fetch(hour(), tmp_path / str(number)), range(24)))
+
+    assert most == HOURS_AT_ONCE
