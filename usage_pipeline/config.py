@@ -369,7 +369,8 @@ def load_settings(path: Path | None = None) -> Settings:
         read = f"read {quote(settings.warehouse)}, which is a folder; allowed: the path of a DuckDB file."
         problems.append(f"{_place(('warehouse',), file)}: warehouse: {read}")
     for name, missing in settings.price_settings.missing_files().items():
-        read = f"read {quote(missing)}, where there is no file; allowed: the path of a CSV file."
+        # A path is shown whole: cut short, nobody could look for it.
+        read = f"read '{missing}', where there is no file; allowed: the path of a CSV file."
         problems.append(f"{_place(('prices', name), file)}: prices.{name}: {read}")
     if problems:
         raise ConfigurationError(problems)
