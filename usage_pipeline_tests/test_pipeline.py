@@ -273,7 +273,7 @@ def test_a_killed_run_is_made_good_by_the_next(
     command = [sys.executable, "-m", "usage_pipeline.cli", "run", "--from", str(FIRST_DAY), "--to", str(TODAY)]
     command += ["--config", str(tmp_path / "usage_pipeline.yaml")]
     environment = {**os.environ, **organisation.environment}
-    for step in ("raw__cloudwatch_metrics", "sql_models"):
+    for step in ("raw__cloudwatch_metrics", "raw__invocations", "sql_models"):
         with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
             wait_for_step(settings, process, step)
             process.send_signal(signal.SIGKILL)
