@@ -33,7 +33,7 @@ WITHOUT_BODIES_FACTOR = 20 / 3
 
 
 def log_parsing(repeat: int, records: int = RECORDS) -> list[Result]:
-    """All figures; at the usual size the data takes 2 GB of disk and half an hour with three runs of each."""
+    """All figures; at the usual size the data takes 2 GB of disk, and three runs of each take ten minutes."""
     results: list[Result] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

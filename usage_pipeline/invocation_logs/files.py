@@ -31,7 +31,7 @@ def parse_files(files: Iterable[LogFile], out_folder: Path, processes: int = 1) 
     The parts are whole when the iterator is exhausted, and hold `INVOCATION_SCHEMA` rows with duplicates; where no
     file had a row there is no part. `files` is taken as workers become free, so files may still be being fetched;
     a file may be deleted as soon as its result is there. Memory does not grow with the number or size of files.
-    With `processes=1` the work is done here; a worker process takes about 0.3 s to start.
+    With `processes=1` the work is done here; a worker process takes about 0.2 s to start.
 
     Raises:
         OSError: a file cannot be read, or a part cannot be written (with `processes=1`).

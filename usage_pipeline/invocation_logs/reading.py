@@ -26,7 +26,7 @@ from usage_pipeline.invocation_logs.unpacking import DamagedObjectError, unpacke
 LONGEST_RECORD_BYTES = 64 * 1024 * 1024
 """A longer line is set aside unread. Bedrock accepts requests of 25 MB and logs at most 100 KB of a body in place."""
 
-LARGEST_ARRAY_BYTES = 256 * 1024 * 1024
+LARGEST_ARRAY_BYTES = 64 * 1024 * 1024
 """An object that is one JSON array is read as a whole, so it has a bound; AWS itself writes a record per line."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -160,7 +160,7 @@ class _ObjectReader:
         for piece in pieces:
             content += piece
             if len(content) > LARGEST_ARRAY_BYTES:
-                self._damage = "a JSON array larger than 256 MB; a record per line has no such limit"
+                self._damage = "a JSON array larger than 64 MB; a record per line has no such limit"
                 return
         try:
             records = _ARRAY.decode(content.removeprefix(_BYTE_ORDER_MARK))

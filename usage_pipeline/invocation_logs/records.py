@@ -13,7 +13,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+LARGEST_COUNT = 2**63 - 1
+"""What a column of counts can hold."""
+
+Count = Annotated[int, Meta(ge=0, le=LARGEST_COUNT)]
 """Tokens or images."""
 
 Name = Annotated[str, Meta(min_length=1)]

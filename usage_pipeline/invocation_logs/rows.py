@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from usage_pipeline.invocation_logs.body_facts import NO_FACTS, BodyFacts, body_facts
 from usage_pipeline.invocation_logs.model_ids import profile_id
-from usage_pipeline.invocation_logs.records import Identity, Input, LogRecord, Output
+from usage_pipeline.invocation_logs.records import LARGEST_COUNT, Identity, Input, LogRecord, Output
 
 _TEXT = pa.string()
 _COUNT = pa.int64()
@@ -116,9 +116,10 @@ def _fact_columns(records: Sequence[LogRecord], totals: list[int | None]) -> "di
     for row, short in enumerate(five_minutes):
         if short is None:
             continue
-        if totals[row] is None:
-            totals[row] = short + one_hour[row]
-        elif totals[row] != short + one_hour[row]:
+        both = short + one_hour[row]
+        if totals[row] is None and both <= LARGEST_COUNT:
+            totals[row] = both
+        elif totals[row] != both:
             five_minutes[row] = one_hour[row] = None
     columns["cache_write_tokens"] = totals
     return {name: pa.array(column, INVOCATION_SCHEMA.field(name).type) for name, column in columns.items()}

@@ -13,11 +13,10 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from usage_pipeline.invocation_logs.records import LogRecord
+from usage_pipeline.invocation_logs.records import LARGEST_COUNT, LogRecord
 
 RECORD_SCHEMA_TYPE = "ModelInvocationLog"
 
-_LARGEST_COUNT = 2**63 - 1
 _LONGEST_NUMBER = 100
 
 
@@ -149,7 +148,7 @@ def _count(value: Any) -> int | None:
     else:
         measured = _number(value)
         number = int(measured) if measured is not None and measured.is_integer() else -1
-    return number if 0 <= number <= _LARGEST_COUNT else None
+    return number if 0 <= number <= LARGEST_COUNT else None
 
 
 def _number(value: Any) -> float | None:

@@ -415,6 +415,7 @@ def test_a_failed_request_has_no_counts_rather_than_zeros(empty: Any) -> None:
             {"cacheDetails": [{"ttl": "30m", "inputTokens": 5}, {"ttl": "5m", "inputTokens": 5}]},
             (None, None, None),
         ),
+        (None, {"cacheDetails": [{"ttl": "5m", "inputTokens": 2**63 - 1}] * 2}, (None, None, None)),
         (None, {}, (None, None, None)),
     ],
 )

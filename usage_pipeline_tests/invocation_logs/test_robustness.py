@@ -315,7 +315,7 @@ def test_an_array_that_is_too_large_is_set_aside_as_a_whole(monkeypatch: pytest.
     assert parsed.rows.num_rows == 0
     assert not parsed.is_complete
     assert set_aside(parsed) == [
-        (None, "a JSON array larger than 256 MB; a record per line has no such limit"),
+        (None, "a JSON array larger than 64 MB; a record per line has no such limit"),
     ]
 
 

@@ -81,12 +81,19 @@ def test_every_field_of_a_record_is_in_its_row() -> None:
         ("2026-11-01 20:00:00 ", "2026-11-01T20:00:00", "2026-11-01"),
         ("20261101T200000Z", "2026-11-01T20:00:00", "2026-11-01"),
         ("1969-12-31T23:59:59Z", "1969-12-31T23:59:59", "1969-12-31"),
+        ("0001-01-02T00:00:00+09:00", "0001-01-01T15:00:00", "0001-01-01"),
+        ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59", "9999-12-31"),
     ],
 )
 def test_times_are_utc_and_the_day_is_that_of_the_request(logged: str, expected: str, day: str) -> None:
     (row,) = parse_object(gzipped([line(record(timestamp=logged))]), KEY).rows.to_pylist()
     assert row["ts"] == dt.datetime.fromisoformat(expected)
     assert row["usage_date"] == dt.date.fromisoformat(day)
+
+
+def test_times_before_the_first_and_after_the_last_day_do_not_raise() -> None:
+    lines = [line(record(timestamp=text)) for text in ("0001-01-01T00:00:00+09:00", "9999-12-31T23:59:59-09:00")]
+    assert parse_object(gzipped(lines), KEY).rows.num_rows == 2
 
 
 def test_rows_without_metadata_keep_null_between_rows_that_have_some() -> None:
