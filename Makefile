@@ -27,7 +27,7 @@ dev: $(INSTALLED) ## Dagster's UI with the simulated organisation behind it
 	$(BIN)/usage-pipeline dev --sandbox --out $(DEMO_FOLDER)
 
 test: $(INSTALLED) ## every test, on all cores
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(INSTALLED) ## format, lint, types, and that Dagster loads everything
 	$(BIN)/ruff format --check .

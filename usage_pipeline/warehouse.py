@@ -28,6 +28,8 @@ WAREHOUSE_POOL = "warehouse"
 
 SCHEMAS = ("raw", "staging", "intermediate", "marts", "ops")
 
+KEPT_AFTER_A_STATEMENT = "8MB"
+
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 5.0
 
@@ -53,7 +55,7 @@ class Warehouse(DuckDBResource):
         description="How long to wait while another process has the warehouse file open, in seconds.",
     )
     memory_limit: str = Field(
-        default="1GB",
+        default="700MB",
         description="Memory that DuckDB takes before it puts what it is working on into a file beside the warehouse.",
     )
 
@@ -69,10 +71,15 @@ class Warehouse(DuckDBResource):
         try:
             # Not in the configuration: DuckDB refuses two connections of one process whose configurations differ.
             con.execute("set memory_limit = ?", [self.memory_limit])
+            # What one statement freed goes back to the system; by default 128 MB for each thread stay with DuckDB.
+            con.execute(f"set allocator_flush_threshold = '{KEPT_AFTER_A_STATEMENT}'")
+            con.execute(f"set allocator_bulk_deallocation_flush_threshold = '{KEPT_AFTER_A_STATEMENT}'")
             prepare_tables(con)
             yield con
         finally:
             con.close()
+            # Arrow keeps what its tables took for the next ones; the step that follows may be DuckDB's.
+            pa.default_memory_pool().release_unused()
 
     @contextmanager
     def get_connection(self) -> Generator[duckdb.DuckDBPyConnection]:

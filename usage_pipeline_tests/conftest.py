@@ -23,7 +23,7 @@ def _organisation(truth_file: Path) -> Iterator[RunningSandbox]:
 
 @pytest.fixture
 def organisation(_organisation: RunningSandbox) -> Iterator[RunningSandbox]:
-    """Four scopes with three whole days and ten and a half hours of traffic, without faults."""
+    """Four scopes with two whole days and ten and a half hours of traffic, without faults."""
     _organisation.forget_calls()
     yield _organisation
     _organisation.set_faults([])

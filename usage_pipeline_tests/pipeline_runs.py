@@ -17,11 +17,11 @@ from usage_pipeline.sandbox.prices import write_prices
 NOW = dt.datetime(2026, 11, 15, 10, 30)
 """The sandbox's clock in tests of whole days."""
 
-ORGANISATION = SandboxOptions(days=3, seed=7, end=NOW)
-"""Four scopes with three whole days and ten and a half hours of traffic."""
+ORGANISATION = SandboxOptions(days=2, seed=7, end=NOW)
+"""Four scopes with two whole days and ten and a half hours of traffic."""
 
-FIRST_DAY, TODAY = dt.date(2026, 11, 12), dt.date(2026, 11, 15)
-DAYS = [FIRST_DAY + dt.timedelta(days=number) for number in range(4)]
+FIRST_DAY, TODAY = dt.date(2026, 11, 13), dt.date(2026, 11, 15)
+DAYS = [FIRST_DAY + dt.timedelta(days=number) for number in range(3)]
 
 CONFIGURATION = """\
 accounts:

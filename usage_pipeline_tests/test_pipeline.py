@@ -203,13 +203,12 @@ def test_days_one_by_one_give_the_same_tables_as_one_range(
     assert contents(settings.warehouse_file) == contents(whole.warehouse_file)
 
 
-@pytest.mark.parametrize("fault", ["partial_data:3", "throttled:cloudwatch:5"])
 def test_passing_troubles_of_aws_change_nothing(
-    fault: str, whole_run: tuple[Settings, RunOutcome], organisation: RunningSandbox, tmp_path: Path
+    whole_run: tuple[Settings, RunOutcome], organisation: RunningSandbox, tmp_path: Path
 ) -> None:
     whole, _ = whole_run
     settings = write_settings(tmp_path)
-    organisation.set_faults([fault])
+    organisation.set_faults(["partial_data:3", "throttled:cloudwatch:5"])
 
     assert run(settings, organisation).succeeded
 

@@ -42,8 +42,14 @@ def report_json(report: Report) -> str:
     return json.dumps(plain(report), ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
+_PLAIN = (str, int, float, list)
+"""Types that are JSON's own. Lists hold bare numbers only: the points of charts, which are many."""
+
+
 def plain(value: Any) -> Any:
     """The value in JSON's types: fields by name, UTC times with a Z, dates as in ISO 8601, exact decimals as text."""
+    if value is None or isinstance(value, _PLAIN):
+        return value
     if isinstance(value, datetime):
         return formats.iso_time(value)
     if isinstance(value, date):
@@ -56,8 +62,7 @@ def plain(value: Any) -> Any:
         return {key: plain(part) for key, part in value.items()}
     if is_dataclass(value):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    # Lists hold bare numbers only: the points of charts, which are many.
-    return value
+    raise TypeError(f"{type(value).__name__} has no form in JSON that a report uses.")
 
 
 def report_html(report: Report) -> str:
