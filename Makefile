@@ -27,7 +27,7 @@ dev: $(INSTALLED) ## Dagster's UI with the simulated organisation behind it
 	$(BIN)/usage-pipeline dev --sandbox --out $(DEMO_FOLDER)
 
 test: $(INSTALLED) ## every test, on all cores
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED) ## format, lint, types, and that Dagster loads everything
 	$(BIN)/ruff format --check .

@@ -19,6 +19,7 @@ from usage_pipeline.assets.raw_reference import reference_assets  # noqa: E402
 from usage_pipeline.assets.report import report  # noqa: E402
 from usage_pipeline.aws.access import AwsAccess  # noqa: E402
 from usage_pipeline.checks.asset_checks import build_quality_checks  # noqa: E402
+from usage_pipeline.checks.evaluation import RuleResults  # noqa: E402
 from usage_pipeline.config import ConfigurationError, Settings, load_settings  # noqa: E402
 from usage_pipeline.schedules import build_daily_job, build_daily_schedule, build_restate_job  # noqa: E402
 from usage_pipeline.sql_models import load_models  # noqa: E402
@@ -51,6 +52,7 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         resources={
             "settings": settings,
             "aws": AwsAccess(settings),
+            "rule_results": RuleResults(),
             "warehouse": Warehouse(database=str(settings.warehouse_file)),
         },
         # One process has the DuckDB file; a process for each step would wait for the next one's lock.

@@ -1,5 +1,6 @@
 """What tests of whole days share: one simulated organisation for each test process."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,19 @@ import pytest
 
 from usage_pipeline.sandbox import RunningSandbox, start_in_thread
 from usage_pipeline_tests.pipeline_runs import ORGANISATION
+
+LONGEST_FIRST = ("test_pipeline.py", "test_dagster_ui.py", "test_cli.py", "test_invocation_logs.py", "test_browser.py")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than cores, because tests also wait: for files to reach the disk, and for processes to start."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no core waits at the end for one that began late."""
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.fixture(scope="session")

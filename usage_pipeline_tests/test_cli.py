@@ -89,10 +89,13 @@ def test_a_mistyped_day_is_a_usage_error(tmp_path: Path) -> None:
     assert "'14.11.2026' does not match" in said(result.output)
 
 
-def test_run_ends_by_naming_its_output_and_what_failed(organisation: RunningSandbox, tmp_path: Path) -> None:
+def test_run_ends_by_naming_its_output_and_what_failed_and_restating_asks_aws_nothing(
+    organisation: RunningSandbox, tmp_path: Path
+) -> None:
     write_settings(tmp_path)
+    environment = dict(organisation.environment)
 
-    result = runner.invoke(app, ["run", "--date", "2026-11-14"], env=dict(organisation.environment))
+    result = runner.invoke(app, ["run", "--from", "2026-11-13", "--to", "2026-11-14"], env=environment)
 
     assert result.exit_code == 2, "an ERROR check is planned to fail in the sandbox"
     output = said(result.output)
@@ -100,6 +103,15 @@ def test_run_ends_by_naming_its_output_and_what_failed(organisation: RunningSand
     assert f"report {tmp_path / 'data' / 'report.html'}" in output
     assert f"tables {tmp_path / 'data' / 'published' / 'usage.duckdb'}" in output
     assert contents(tmp_path / "data" / "published" / "usage.duckdb")["marts.usage_minutely"][0] > 0
+
+    before = contents(tmp_path / "data" / "warehouse.duckdb")
+    organisation.forget_calls()
+
+    result = runner.invoke(app, ["run", "--restate"], env=environment)
+
+    assert result.exit_code == 2, "an ERROR check is planned to fail in the sandbox"
+    assert organisation.call_counts == {}
+    assert contents(tmp_path / "data" / "warehouse.duckdb") == before
 
 
 def test_a_run_that_cannot_read_its_warehouse_says_why_and_loses_nothing(
@@ -224,17 +236,3 @@ def test_restating_without_a_warehouse_is_refused(tmp_path: Path) -> None:
 
     assert result.exit_code == 1
     assert "There is nothing to restate" in said(result.output)
-
-
-def test_restating_asks_aws_nothing_and_makes_the_same_tables(organisation: RunningSandbox, tmp_path: Path) -> None:
-    write_settings(tmp_path)
-    environment = dict(organisation.environment)
-    runner.invoke(app, ["run", "--from", "2026-11-13", "--to", "2026-11-14"], env=environment)
-    before = contents(tmp_path / "data" / "warehouse.duckdb")
-    organisation.forget_calls()
-
-    result = runner.invoke(app, ["run", "--restate"], env=environment)
-
-    assert result.exit_code == 2, "an ERROR check is planned to fail in the sandbox"
-    assert organisation.call_counts == {}
-    assert contents(tmp_path / "data" / "warehouse.duckdb") == before

@@ -23,8 +23,6 @@ from usage_pipeline.config import Settings
 from usage_pipeline.sandbox import RunningSandbox
 from usage_pipeline_tests.pipeline_runs import TODAY, write_settings
 
-pytestmark = pytest.mark.xdist_group("dagster_ui")
-
 LONGEST_WAIT_SECONDS = 240
 
 LAUNCH = """

@@ -26,8 +26,6 @@ from usage_pipeline_tests.pipeline_runs import (
     write_settings,
 )
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 
 @pytest.fixture(scope="session")
 def whole_run(_organisation: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, RunOutcome]:

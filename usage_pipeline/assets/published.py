@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from usage_pipeline.checks import ALL_RULES
 from usage_pipeline.checks.asset_checks import check_result
-from usage_pipeline.checks.rules import RuleResult, evaluate
+from usage_pipeline.checks.evaluation import RuleResults
+from usage_pipeline.checks.rules import RuleResult
 from usage_pipeline.config import Settings
 from usage_pipeline.raw_tables import CHECK_RESULTS, RUNS
 from usage_pipeline.warehouse import WAREHOUSE_POOL, Warehouse, arrow_schema, publish, replace_all, upsert
@@ -55,9 +56,11 @@ def build_check_results_asset(upstream: list[dg.AssetKey]) -> dg.AssetsDefinitio
             for rule in blocking
         ],
     )
-    def check_results(warehouse: Warehouse) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    def check_results(
+        context: dg.AssetExecutionContext, warehouse: Warehouse, rule_results: dg.ResourceParam[RuleResults]
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         with warehouse.connect() as con:
-            results = [evaluate(con, rule) for rule in ALL_RULES]
+            results = rule_results.of_run(con, context.run_id, ALL_RULES)
             replace_all(con, CHECK_RESULTS, check_result_rows(results))
         failed = [result for result in results if not result.passed]
         yield dg.MaterializeResult(

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from usage_pipeline.checks import ALL_RULES
-from usage_pipeline.checks.rules import RuleResult, evaluate
+from usage_pipeline.checks.evaluation import RuleResults
+from usage_pipeline.checks.rules import RuleResult
 from usage_pipeline.warehouse import WAREHOUSE_POOL, Warehouse
 
 
@@ -47,9 +48,13 @@ def build_quality_checks() -> dg.AssetChecksDefinition:
     ]
 
     @dg.multi_asset_check(name="quality_checks", specs=specs, can_subset=True, pool=WAREHOUSE_POOL)
-    def quality_checks(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+    def quality_checks(
+        context: dg.AssetCheckExecutionContext, warehouse: Warehouse, rule_results: dg.ResourceParam[RuleResults]
+    ) -> Iterator[dg.AssetCheckResult]:
+        keys = sorted(context.selected_asset_check_keys, key=lambda key: key.to_user_string())
         with warehouse.connect() as con:
-            for key in sorted(context.selected_asset_check_keys, key=lambda key: key.to_user_string()):
-                yield check_result(evaluate(con, by_key[key]), on=key.asset_key)
+            results = rule_results.of_run(con, context.run.run_id, [by_key[key] for key in keys])
+        for key, result in zip(keys, results, strict=True):
+            yield check_result(result, on=key.asset_key)
 
     return quality_checks

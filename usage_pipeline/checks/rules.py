@@ -14,8 +14,11 @@ import duckdb
 
 Severity = Literal["ERROR", "WARN"]
 
+MOST_ROWS = 1000
+"""Offending rows that a result carries; more than that are one trouble, not a thousand."""
+
 MOST_EXAMPLES = 20
-"""Offending rows that a result carries; an alert is read on a phone."""
+"""Of these, how many are shown: an alert is read on a phone."""
 
 CONFIGURED_SCOPES = "(select account_id, region from raw.scopes where is_configured)"
 """SQL of the accounts and Regions that are still read; what is wrong in others cannot be mended by reading."""
@@ -46,13 +49,18 @@ class Rule:
 
 @dataclass(frozen=True)
 class RuleResult:
-    """How one rule came out. `failing_rows` counts all contradictions; `examples` holds the first 20."""
+    """How one rule came out. `failing_rows` counts all contradictions; `rows` holds the first 1,000 of them."""
 
     rule: Rule
     passed: bool
     severity: Severity
     failing_rows: int
-    examples: list[dict[str, Any]]
+    rows: list[dict[str, Any]]
+
+    @property
+    def examples(self) -> list[dict[str, Any]]:
+        """The first 20 contradictions."""
+        return self.rows[:MOST_EXAMPLES]
 
     @property
     def examples_json(self) -> str:
@@ -71,14 +79,14 @@ def evaluate(con: duckdb.DuckDBPyConnection, rule: Rule) -> RuleResult:
         duckdb.Error: when the query cannot run, for example because a table is missing. A check that cannot run is
             an error of the pipeline, never a passed or failed check.
     """
-    failing_rows, examples, severities = (
+    failing_rows, found, severities = (
         _from_query(con, rule.contradictions, rule.parameters)
         if isinstance(rule.contradictions, str)
         else _from_rows(rule.contradictions(con))
     )
     named = {severity or rule.severity for severity in severities} or {rule.severity}
     severity: Severity = "ERROR" if "ERROR" in named else "WARN"
-    return RuleResult(rule, failing_rows == 0, severity, failing_rows, examples)
+    return RuleResult(rule, failing_rows == 0, severity, failing_rows, found)
 
 
 def _from_query(
@@ -90,16 +98,16 @@ def _from_query(
     failing_rows = int(counted[0]) if counted else 0
     if failing_rows == 0:
         return 0, [], set()
-    cursor = con.execute(f"select * from ({query}) limit {MOST_EXAMPLES}", dict(parameters))
+    cursor = con.execute(f"select * from ({query}) limit {MOST_ROWS}", dict(parameters))
     columns = [column[0] for column in cursor.description or []]
-    examples = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    found = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
     severities: set[str | None] = set()
     if "severity" in columns:
         rows = con.execute(f"select distinct severity from ({query})", dict(parameters)).fetchall()
         severities = {row[0] for row in rows}
-    return failing_rows, examples, severities
+    return failing_rows, found, severities
 
 
 def _from_rows(rows: list[dict[str, Any]]) -> tuple[int, list[dict[str, Any]], set[str | None]]:
     """The same for rows that a function found."""
-    return len(rows), rows[:MOST_EXAMPLES], {row.get("severity") for row in rows}
+    return len(rows), rows[:MOST_ROWS], {row.get("severity") for row in rows}

@@ -5,6 +5,7 @@ import duckdb
 
 from usage_pipeline.checks import ALL_RULES
 from usage_pipeline.checks.asset_checks import asset_key, build_quality_checks, check_result
+from usage_pipeline.checks.evaluation import RuleResults
 from usage_pipeline.checks.rules import Rule, evaluate
 from usage_pipeline.warehouse import Warehouse
 from usage_pipeline_tests.checks.faults import FAULTS
@@ -12,7 +13,11 @@ from usage_pipeline_tests.checks.faults import FAULTS
 
 def run_checks(warehouse: Warehouse, *, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:
     job = dg.define_asset_job("checks", selection=dg.AssetSelection.all_asset_checks())
-    definitions = dg.Definitions(asset_checks=[build_quality_checks()], jobs=[job], resources={"warehouse": warehouse})
+    definitions = dg.Definitions(
+        asset_checks=[build_quality_checks()],
+        jobs=[job],
+        resources={"warehouse": warehouse, "rule_results": RuleResults()},
+    )
     return definitions.resolve_job_def("checks").execute_in_process(raise_on_error=raise_on_error)
 
 

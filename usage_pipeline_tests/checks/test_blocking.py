@@ -9,6 +9,7 @@ import pytest
 
 from usage_pipeline.assets.published import build_check_results_asset, published_usage
 from usage_pipeline.checks import ALL_RULES
+from usage_pipeline.checks.evaluation import RuleResults
 from usage_pipeline.config import Settings, load_settings
 from usage_pipeline.warehouse import Warehouse
 from usage_pipeline_tests.checks.faults import FAULTS
@@ -25,7 +26,7 @@ def settings(tmp_path: Path) -> Settings:
 def publish(warehouse: Warehouse, settings: Settings) -> dg.ExecuteInProcessResult:
     return dg.materialize(
         [build_check_results_asset([]), published_usage],
-        resources={"warehouse": warehouse, "settings": settings},
+        resources={"warehouse": warehouse, "settings": settings, "rule_results": RuleResults()},
         raise_on_error=False,
     )
 

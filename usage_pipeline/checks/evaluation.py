@@ -1,0 +1,39 @@
+"""Evaluating many rules at once, and only once in a run, although several steps of the run need the results.
+
+Not here: what a rule is (`rules.py`) and its Dagster form (`asset_checks.py`).
+"""
+
+import threading
+from collections.abc import Sequence
+
+import duckdb
+
+from usage_pipeline.checks.rules import Rule, RuleResult, evaluate
+
+
+def evaluate_all(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> list[RuleResult]:
+    """How each rule came out, in the order of the rules. Raises what `evaluate` raises."""
+    return [evaluate(con, rule) for rule in rules]
+
+
+class RuleResults:
+    """The results of the newest run, by rule; a rule is evaluated when a step first asks for it.
+
+    One object serves one process. The steps of a run that ask are all behind the tables that the rules read, so the
+    first answer holds for the others.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._run_id = ""
+        self._results: dict[tuple[str, str], RuleResult] = {}
+
+    def of_run(self, con: duckdb.DuckDBPyConnection, run_id: str, rules: Sequence[Rule]) -> list[RuleResult]:
+        """How each rule came out in the run, in the order of the rules. Raises what `evaluate` raises."""
+        with self._lock:
+            if run_id != self._run_id:
+                self._run_id, self._results = run_id, {}
+            missing = [rule for rule in rules if (rule.table, rule.name) not in self._results]
+            for result in evaluate_all(con, missing):
+                self._results[result.rule.table, result.rule.name] = result
+            return [self._results[rule.table, rule.name] for rule in rules]
