@@ -12,18 +12,25 @@ import sys
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from usage_pipeline.config import COMMENTED_EXAMPLE, CONFIG_VARIABLE, ConfigurationError, Settings, load_settings
+from usage_pipeline.cli_console import (
+    CHECKS_FAILED,
+    ConfigOption,
+    out,
+    ready_to_run,
+    say,
+    say_outcome,
+    settings_or_stop,
+    stop,
+)
+from usage_pipeline.cli_refresh import refresh_app
+from usage_pipeline.config import COMMENTED_EXAMPLE, CONFIG_VARIABLE, Settings
 
 if TYPE_CHECKING:
-    from usage_pipeline.runs import RunOutcome
     from usage_pipeline.sandbox.process import SandboxProcess
-
-CHECKS_FAILED = 2
 
 app = typer.Typer(
     name="usage-pipeline",
@@ -36,42 +43,11 @@ sandbox_app = typer.Typer(
     help="A simulated AWS organisation over HTTP, with the truth beside it.", no_args_is_help=True
 )
 app.add_typer(sandbox_app, name="sandbox")
-
-out = Console()
-err = Console(stderr=True)
+app.add_typer(refresh_app, name="refresh")
 
 
 def _day_option(*names: str, help: str) -> Any:
     return typer.Option(*names, help=help, formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")
-
-
-def _warn(message: str, style: str | None = None) -> None:
-    """Say something beside the output, unwrapped, so that it can be searched and copied."""
-    err.print(message, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
-def _say(message: str) -> None:
-    out.print(message, markup=False, highlight=False, soft_wrap=True)
-
-
-def _stop(message: str) -> NoReturn:
-    _warn(message, style="red")
-    raise typer.Exit(1)
-
-
-def _settings_or_stop(config: Path | None = None) -> Settings:
-    if config is not None:
-        os.environ[CONFIG_VARIABLE] = str(config)
-    try:
-        return load_settings()
-    except ConfigurationError as error:
-        _stop(str(error))
-
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="Configuration file [default: ./usage_pipeline.yaml]."),
-]
 
 
 @app.command()
@@ -83,10 +59,10 @@ def init(
         with config.open("x", encoding="utf-8") as file:
             file.write(COMMENTED_EXAMPLE)
     except FileExistsError:
-        _stop(f"{config} exists already and was left as it is; name another file: usage-pipeline init FILE")
+        stop(f"{config} exists already and was left as it is; name another file: usage-pipeline init FILE")
     except OSError as error:
-        _stop(f"{config} could not be written: {error.strerror}")
-    _say(f"Wrote {config}. Name your accounts in it, then try `usage-pipeline doctor`.")
+        stop(f"{config} could not be written: {error.strerror}")
+    say(f"Wrote {config}. Name your accounts in it, then try `usage-pipeline doctor`.")
 
 
 @app.command()
@@ -94,7 +70,7 @@ def doctor(config: ConfigOption = None) -> None:
     """Try every permission that the pipeline needs, in every account and Region, and say what is missing."""
     from usage_pipeline.doctor import examine
 
-    settings = _settings_or_stop(config)
+    settings = settings_or_stop(config)
     findings = examine(settings, out)
     raise typer.Exit(1 if findings else 0)
 
@@ -117,12 +93,10 @@ def run(
     Without a day: the last days that the configuration looks back (3) and today so far; on an empty warehouse, the
     last 30 days. With --restate and without a day: every stored day.
     """
-    settings = _settings_or_stop(config)
+    settings = settings_or_stop(config)
     if restate:
         if not settings.warehouse_file.exists():
-            _stop(
-                f"There is nothing to restate: {settings.warehouse_file} does not exist. Run without --restate first."
-            )
+            stop(f"There is nothing to restate: {settings.warehouse_file} does not exist. Run without --restate first.")
         days = _days_to_run(settings, date, first, last) if date or first or last else (None, None)
         raise typer.Exit(_run_and_say(settings, *days, restate=True))
     raise typer.Exit(_run_and_say(settings, *_days_to_run(settings, date, first, last)))
@@ -136,9 +110,9 @@ def _days_to_run(
 
     today = settings.now().date()
     if date and (first or last):
-        _stop("--date names one day, --from and --to a range; give one or the other.")
+        stop("--date names one day, --from and --to a range; give one or the other.")
     if last and not first:
-        _stop("--to needs --from; name the first day of the range.")
+        stop("--to needs --from; name the first day of the range.")
     if date:
         days = date.date(), date.date()
     elif first:
@@ -148,89 +122,30 @@ def _days_to_run(
     else:
         days = days_to_read(settings.now(), settings.first_run_days)
     if days[0] > days[1]:
-        _stop(f"--from {days[0]} is after --to {days[1]}.")
+        stop(f"--from {days[0]} is after --to {days[1]}.")
     if days[1] > today:
-        _stop(f"{days[1]} is in the future; today is {today} (UTC).")
+        stop(f"{days[1]} is in the future; today is {today} (UTC).")
     if days[0] < FIRST_DAY:
-        _stop(f"{days[0]} is before {FIRST_DAY}, when Amazon Bedrock became available.")
+        stop(f"{days[0]} is before {FIRST_DAY}, when Amazon Bedrock became available.")
     return days
-
-
-class _ProgressBar:
-    """Shows a run as one line: the days, the step that runs, how many are done."""
-
-    def __init__(self, days: str) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        self._days = days
-        text = TextColumn("{task.description}", markup=False)
-        self.bar = Progress(SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err)
-        self._task = self.bar.add_task(days, total=None)
-
-    def begin(self, steps: int) -> None:
-        self.bar.update(self._task, total=steps)
-
-    def step(self, name: str, word: str) -> None:
-        if word == "started":
-            self.bar.update(self._task, description=f"{self._days}: {name.replace('__', '.')}")
-        else:
-            self.bar.update(self._task, description=self._days, advance=1)
 
 
 def _run_and_say(settings: Settings, first: dt.date | None, last: dt.date | None, *, restate: bool = False) -> int:
     """Run the days with a progress bar, then say what failed and where the output is. Returns the exit code."""
-    import dagster as dg
+    from usage_pipeline.runs import restate_days, run_days
 
-    from usage_pipeline.runs import alone_in, prepare_instance_folder, put_away_killed_runs, restate_days, run_days
-
-    home = Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home)
-    prepare_instance_folder(home)
-    settings.data_folder.mkdir(parents=True, exist_ok=True)
-
-    def waiting() -> None:
-        _warn("Another run is writing this warehouse; waiting for it to end.")
-
-    with alone_in(settings.data_folder, waiting), dg.DagsterInstance.from_config(str(home)) as instance:
-        for run_id in put_away_killed_runs(instance):
-            _warn(f"Put away run {run_id}, which was ended before it was over.")
-        progress = _ProgressBar(_days_text(first, last))
-        with progress.bar:
-            if restate or first is None or last is None:
-                outcome = restate_days(settings, instance, first, last, progress)
-            else:
-                outcome = run_days(settings, instance, first, last, progress)
-    return _say_outcome(settings, outcome)
+    with ready_to_run(settings, _days_text(first, last)) as (instance, progress):
+        if restate or first is None or last is None:
+            outcome = restate_days(settings, instance, first, last, progress)
+        else:
+            outcome = run_days(settings, instance, first, last, progress)
+    return say_outcome(settings, outcome)
 
 
 def _days_text(first: dt.date | None, last: dt.date | None) -> str:
     if first is None or last is None:
         return "every stored day"
     return f"{first}" if first == last else f"{first} to {last}"
-
-
-def _say_outcome(settings: Settings, outcome: "RunOutcome") -> int:
-    for evaluation in outcome.failed_checks:
-        rows = evaluation.metadata.get("failing_rows")
-        count = f" ({rows.value} rows)" if rows is not None else ""
-        name = f"{'.'.join(evaluation.asset_key.path)}: {evaluation.check_name.replace('_', ' ')}"
-        _warn(f"{evaluation.severity.value:5} not true for {name}{count}")
-    if not outcome.succeeded:
-        for failed in outcome.failed_steps:
-            _warn(f"{failed.name.replace('__', '.')}: {failed.error}", style="red")
-        reason = "" if outcome.failed_steps else " A blocking check failed, so nothing was published."
-        _warn(
-            f"The run failed.{reason} What was read is kept, and what was published before is unchanged. "
-            f"See run {outcome.run_id} in Dagster: usage-pipeline dev",
-            style="red",
-        )
-        return 1
-    for label, path in (
-        ("report", settings.report_html),
-        ("its numbers", settings.report_json),
-        ("tables", settings.published_file),
-    ):
-        _say(f"{label:12} {path}")
-    return CHECKS_FAILED if outcome.failed_errors else 0
 
 
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for everything that is written.")]
@@ -246,13 +161,13 @@ def demo(
     from usage_pipeline.sandbox.process import prepare_demo_folder
 
     if problem := prepare_demo_folder(folder):
-        _stop(problem)
+        stop(problem)
     with _sandbox_or_stop(folder, days, seed) as sandbox:
-        _say(f"Simulated AWS at {sandbox.endpoint_url}; its traffic is made up.")
+        say(f"Simulated AWS at {sandbox.endpoint_url}; its traffic is made up.")
         os.environ.update(sandbox.environment)
-        settings = _settings_or_stop()
+        settings = settings_or_stop()
         exit_code = _run_and_say(settings, *_demo_days(settings, days))
-    _say(f"{'truth':12} {folder / 'truth.duckdb'}")
+    say(f"{'truth':12} {folder / 'truth.duckdb'}")
     # Checks that fail are part of the show: the simulated organisation has planned faults.
     raise typer.Exit(0 if exit_code == CHECKS_FAILED else exit_code)
 
@@ -265,7 +180,7 @@ def _sandbox_or_stop(folder: Path, days: int, seed: int) -> Generator["SandboxPr
         with sandbox_process(folder, days=days, seed=seed) as running:
             yield running
     except SandboxEndedError as error:
-        _stop(str(error))
+        stop(str(error))
 
 
 def _demo_days(settings: Settings, days: int) -> tuple[dt.date, dt.date]:
@@ -287,12 +202,12 @@ def dev(
         if sandbox:
             running = stack.enter_context(_sandbox_or_stop(folder, days=30, seed=7))
             os.environ.update(running.environment)
-            _say(f"Simulated AWS at {running.endpoint_url}.")
-        settings = _settings_or_stop(config)
+            say(f"Simulated AWS at {running.endpoint_url}.")
+        settings = settings_or_stop(config)
         home = Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home).resolve()
         os.environ["DAGSTER_HOME"] = str(prepare_instance_folder(home))
         os.environ[CONFIG_VARIABLE] = str(Path(os.environ.get(CONFIG_VARIABLE, "usage_pipeline.yaml")).resolve())
-        _say(f"Dagster at http://127.0.0.1:{port}; stop with Ctrl-C.")
+        say(f"Dagster at http://127.0.0.1:{port}; stop with Ctrl-C.")
         command = [sys.executable, "-m", "dagster", "dev", "-m", "usage_pipeline.definitions", "--port", str(port)]
         exit_code = _run_until_stopped(command)
     raise typer.Exit(exit_code)
@@ -328,7 +243,7 @@ def sandbox_serve(
     if problem := serve_until_stopped(
         folder, port=port, days=days, seed=seed, faults=fault or [], until_stdin_closes=until_stdin_closes
     ):
-        _stop(problem)
+        stop(problem)
 
 
 def main() -> None:
