@@ -20,6 +20,7 @@ _COST_PARTS = "input_cost_usd + output_cost_usd + cache_read_cost_usd + cache_wr
 COST_PARTS_ADD_UP = Rule(
     name="cost_parts_add_up",
     table="marts.usage_daily",
+    subject=("usage_month", "table_name"),
     blocking=True,
     description=(
         "In every row of usage by hour, day and month, the costs of input, output, cache reads and cache writes add up "
@@ -79,6 +80,7 @@ COST_PARTS_ADD_UP = Rule(
 EVERY_CALL_HAS_A_PRICE = Rule(
     name="every_call_has_a_price",
     table="marts.usage_daily",
+    subject=("account_id", "region", "model_id", "endpoint_type", "service_tier"),
     description=(
         "Every logged call of the last 30 days has a cost. Those that have none are in no sum of costs. Add their "
         "price to price_overrides.csv, or refresh the list prices. A warning for what AWS does not charge by the token."
@@ -117,6 +119,7 @@ EVERY_CALL_HAS_A_PRICE = Rule(
 MARTS_ADD_UP_TO_RAW = Rule(
     name="marts_add_up_to_raw",
     table="marts.invocations",
+    subject=("usage_date", "account_id", "region"),
     blocking=True,
     description=(
         "On the 62 days whose logs were stored last, the calls, errors and tokens of each account and Region are the "
@@ -218,6 +221,7 @@ MARTS_ADD_UP_TO_RAW = Rule(
 LOGS_ARE_COMPLETE = Rule(
     name="logs_are_complete",
     table="marts.data_completeness",
+    subject=("account_id", "region", "profile_id"),
     description=(
         "For each ModelId and day of the last 30, the logs hold at least 99 % of the calls and tokens that CloudWatch "
         "counted. Below, costs and callers of that day are too low by what is missing. Days on which logging was off "

@@ -32,6 +32,7 @@ _NEWEST_OBJECTS = f"""
 EVERY_LOG_OBJECT_IS_WHOLE = Rule(
     name="every_log_object_is_whole",
     table=INVOCATIONS.qualified_name,
+    subject=("account_id", "region", "folder_date"),
     description=(
         "No log object of the newest 30 days ends early, is damaged or is empty. What could be read of one is stored; "
         "how many requests are missing is not known. Once a whole copy lies under the same key, run the day again: it "
@@ -59,6 +60,7 @@ EVERY_LOG_OBJECT_IS_WHOLE = Rule(
 NO_RECORD_WAS_QUARANTINED = Rule(
     name="no_record_was_quarantined",
     table=INVOCATIONS.qualified_name,
+    subject=("account_id", "region", "folder_date"),
     severity="WARN",
     description=(
         "Every record of the log objects of the newest 30 days could be read. One that could not is missing from all "

@@ -9,6 +9,7 @@ from usage_pipeline.raw_tables import MODEL_PRICES
 EVERY_PRICE_SOURCE_ANSWERED = Rule(
     name="every_price_source_answered",
     table=MODEL_PRICES.qualified_name,
+    subject=("price_source",),
     severity="WARN",
     description=(
         "Every source of list prices that the configuration names answered when it was last asked. The prices that it "
@@ -33,6 +34,7 @@ EVERY_PRICE_SOURCE_ANSWERED = Rule(
 PRICES_HOLD_ONE_AT_A_TIME = Rule(
     name="prices_hold_one_at_a_time",
     table=MODEL_PRICES.qualified_name,
+    subject=("model_id", "endpoint_type", "region", "service_tier", "context_band", "token_kind"),
     description=(
         "No two list prices of one model, endpoint type, Region, tier, context band and kind of token hold at the same "
         "moment. Two would make costs depend on chance."

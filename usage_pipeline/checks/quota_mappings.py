@@ -19,6 +19,7 @@ from usage_pipeline.reference import quota_labels
 EVERY_MAPPED_CODE_EXISTS = Rule(
     name="every_mapped_quota_code_exists",
     table=QUOTA_MAPPINGS.qualified_name,
+    subject=("account_id", "region", "model_id", "endpoint_type", "quota_kind"),
     description=(
         "Every mapped quota code is in the newest quota catalogue of its own account and Region. A code that is not "
         "there gives a limit that AWS does not apply."
@@ -50,6 +51,7 @@ EVERY_MAPPED_CODE_EXISTS = Rule(
 EVERY_POOL_WITH_TRAFFIC_HAS_A_LIMIT = Rule(
     name="every_pool_with_traffic_has_a_limit",
     table="marts.quota_pools",
+    subject=("pool_id",),
     description=(
         "Every pool that was used in the last 30 days has a tokens-per-minute or requests-per-minute limit. Without "
         "one its headroom is unknown. The mapping's reason says what the catalogue offers."
@@ -86,6 +88,7 @@ EVERY_POOL_WITH_TRAFFIC_HAS_A_LIMIT = Rule(
 EVERY_MODEL_ID_RESOLVES_TO_ONE_POOL = Rule(
     name="every_model_id_resolves_to_one_pool",
     table="marts.usage_minutely",
+    subject=("account_id", "region", "profile_id"),
     description=(
         "Every ModelId that was used in the last 30 days belongs to exactly one pool. The reason says why one does "
         "not, and its candidates which pools it may belong to; its use is in no pool's headroom."
@@ -208,6 +211,7 @@ def _mapped_quotas(con: duckdb.DuckDBPyConnection) -> list[tuple[_Mapping, Found
 EVERY_QUOTA_NAME_AGREES = Rule(
     name="every_quota_name_agrees_with_its_pool",
     table=QUOTA_MAPPINGS.qualified_name,
+    subject=("account_id", "region", "model_id", "endpoint_type", "quota_kind"),
     description=(
         "The name of every mapped quota speaks of the same model, version, variant, endpoint type and metric as the "
         "pool. A name that does not gives a limit of another model."
@@ -218,6 +222,7 @@ EVERY_QUOTA_NAME_AGREES = Rule(
 NO_CODE_SERVES_TWO_MODELS = Rule(
     name="no_quota_code_serves_two_models",
     table=QUOTA_MAPPINGS.qualified_name,
+    subject=("account_id", "region", "quota_code"),
     description=(
         "No quota code limits two models of one account and Region, except those that AWS limits together "
         "(reference/quota_labels.csv)."

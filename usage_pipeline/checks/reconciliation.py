@@ -18,6 +18,7 @@ _NEWLY_STORED_DAYS = """(
 METRIC_POINTS_ARE_UNIQUE = Rule(
     name="metric_points_are_unique",
     table="raw.cloudwatch_metrics",
+    subject=("account_id", "region", "model_id"),
     blocking=True,
     description=(
         "On the 62 days that were stored last, no CloudWatch point is there twice; one that is doubles its tokens and "
@@ -45,6 +46,7 @@ METRIC_POINTS_ARE_UNIQUE = Rule(
 PERIODS_DO_NOT_OVERLAP = Rule(
     name="periods_do_not_overlap",
     table="marts.usage_minutely",
+    subject=("account_id", "region", "profile_id"),
     blocking=True,
     description=(
         "On the 62 days that were stored last, one ModelId's periods follow each other without overlap, so that no "
@@ -68,6 +70,7 @@ PERIODS_DO_NOT_OVERLAP = Rule(
 PROFILES_ADD_UP_TO_POOLS = Rule(
     name="profiles_add_up_to_pools",
     table="marts.quota_usage_minutely",
+    subject=("pool_id", "usage_date"),
     blocking=True,
     description=(
         "For each pool and day, calls, throttles and consumed tokens of its profiles add up to the pool's. This is a "
@@ -120,6 +123,7 @@ PROFILES_ADD_UP_TO_POOLS = Rule(
 MODEL_IDS_ADD_UP_TO_THE_ACCOUNT = Rule(
     name="model_ids_add_up_to_the_account",
     table="marts.usage_minutely",
+    subject=("account_id", "region"),
     description=(
         "For each hour of the last 30 days, calls and tokens over all ModelIds equal CloudWatch's total for the "
         "account and Region, which has no ModelId. A lower sum means a ModelId that was not read; a higher one, use "
@@ -197,6 +201,7 @@ MODEL_IDS_ADD_UP_TO_THE_ACCOUNT = Rule(
 EVERY_BURNDOWN_RATE_IS_KNOWN = Rule(
     name="every_burndown_rate_is_known",
     table="marts.quota_pools",
+    subject=("model_id",),
     description=(
         "AWS documents the burndown rate of every model that wrote tokens in the last 30 days against a token quota. "
         "An inferred rate was read from AWS's own EstimatedTPMQuotaUsage (a warning); an assumed one is a guess on the "
@@ -230,6 +235,7 @@ EVERY_BURNDOWN_RATE_IS_KNOWN = Rule(
 CONSUMED_TOKENS_AGREE_WITH_AWS = Rule(
     name="consumed_tokens_agree_with_aws",
     table="marts.quota_usage_minutely",
+    subject=("pool_id",),
     description=(
         "Per pool and minute of the last 30 days, our consumed tokens are within 1 % of AWS's EstimatedTPMQuotaUsage, "
         "or within one token per call. A difference means a wrong burndown rate or a profile that was not read. A "

@@ -32,6 +32,10 @@ class Rule:
     that it returns is a proof that the statement is false. Its columns are the keys and values that a person needs
     to see. A column named `severity`, when there is one, holds ERROR or WARN and overrides the rule's own for that
     row. `parameters` are bound by name.
+
+    `subject` names the columns that say which thing a row is about, such as its pool: rows with equal subjects are one
+    finding. Empty: all rows together are one. A row may have `value`, `threshold` and `unit` for the person to whom
+    the finding is told.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Rule:
     severity: Severity = "ERROR"
     blocking: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    subject: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if "." not in self.table:

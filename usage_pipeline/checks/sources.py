@@ -111,6 +111,7 @@ def _every_scope_answered(table: StoredTable) -> Rule:
     return Rule(
         name=f"every_scope_answered_for_{table.name}",
         table=table.qualified_name,
+        subject=("account_name", "region"),
         description=(
             f"AWS answered for {table.name} in every account and Region. Where it did not, numbers of that scope are "
             "missing, not zero. The error names what to allow or repair; then run the named days again."
@@ -123,6 +124,7 @@ def _every_scope_answered(table: StoredTable) -> Rule:
 NEWEST_DAY_IS_READ = Rule(
     name="newest_day_is_read",
     table=CLOUDWATCH_METRICS.qualified_name,
+    subject=("account_name", "region"),
     description=(
         "Every configured scope's metrics reach as far as the newest scope's, to within one hour. An older scope "
         "makes sums over scopes too low for the missing time."
@@ -157,6 +159,7 @@ NEWEST_DAY_IS_READ = Rule(
 NO_DAY_WAS_LEFT_OUT = Rule(
     name="no_day_was_left_out",
     table=CLOUDWATCH_METRICS.qualified_name,
+    subject=("account_name", "region"),
     severity="WARN",
     description=(
         "Within the newest 30 days, every UTC day from a scope's first to its newest was read, each before the newest "

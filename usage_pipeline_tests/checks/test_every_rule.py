@@ -40,6 +40,16 @@ def test_its_fault_fails_it(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
 
 
 @every_rule
+def test_its_fault_names_the_subject_of_the_finding(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
+    con.execute(FAULTS[rule.name])
+
+    rows = evaluate(con, rule).rows
+
+    assert all(set(rule.subject) <= set(row) for row in rows)
+    assert [row for row in rows for column in rule.subject if row[column] is None] == []
+
+
+@every_rule
 def test_without_its_tables_it_raises_and_does_not_pass(rule: Rule) -> None:
     with duckdb.connect() as empty, pytest.raises(duckdb.CatalogException):
         evaluate(empty, rule)
