@@ -48,8 +48,9 @@ def variable_that_set(location: Location, values: Mapping[str, object]) -> str |
         value = cast("dict[object, object]", value)[step]
     steps = [str(step).upper() for step in location]
     variables = our_variables()
-    names = (NESTED.join(steps[:end]) for end in range(len(steps), 0, -1))
-    return next((variables[name] for name in names if name in variables), None)
+    names = [NESTED.join(steps[:end]) for end in range(len(steps), 0, -1)]
+    parts = (name for name in variables if name.startswith(names[0] + NESTED))
+    return next((variables[name] for name in (*names, *parts) if name in variables), None)
 
 
 def wrong_variables(settings: Iterable[str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from usage_pipeline_tests.pipeline_runs import ORGANISATION
 LONGEST_FIRST = ("test_pipeline.py", "test_dagster_ui.py", "test_cli.py", "test_invocation_logs.py", "test_browser.py")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than cores, because tests also wait: for files to reach the disk, and for processes to start."""
     return (os.cpu_count() or 1) + 1

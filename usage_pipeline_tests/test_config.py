@@ -293,6 +293,12 @@ def test_variables_win_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
             "environment variable USAGE_PIPELINE_ACCOUNTS: accounts[0].name is missing; it is required.",
         ),
         (
+            "USAGE_PIPELINE_ACCOUNTS__0__NAME",
+            "production",
+            "environment variable USAGE_PIPELINE_ACCOUNTS__0__NAME: accounts: read {'0': {'name': 'production'}}; "
+            "allowed: a list.",
+        ),
+        (
             "usage_pipeline_accounts",
             "production",
             "environment variable usage_pipeline_accounts: read 'production'; allowed: JSON such as "

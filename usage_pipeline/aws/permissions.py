@@ -15,8 +15,8 @@ from usage_pipeline.aws.invocation_logging import LogDelivery, read_log_delivery
 from usage_pipeline.aws.log_events import LOG_STREAM
 from usage_pipeline.aws.log_objects import log_folders
 from usage_pipeline.aws.metric_catalogue import BEDROCK
-from usage_pipeline.aws.scopes import Scope
-from usage_pipeline.aws.sessions import HOME_REGIONS, AccountSession
+from usage_pipeline.aws.scopes import Scope, enabled_bedrock_regions
+from usage_pipeline.aws.sessions import AccountSession
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
@@ -112,8 +112,8 @@ def _account_calls(session: AccountSession, scope: Scope) -> list[_Call]:
         ),
     ]
     if session.account.regions == "auto":
-        account = session.client("account", HOME_REGIONS[scope.aws_partition])
-        calls.append(("ListRegions", "`regions: auto`", lambda: account.list_regions(MaxResults=1)))
+        # As the ingest asks: ec2:DescribeRegions does where account:ListRegions is not allowed.
+        calls.append(("ListRegions", "`regions: auto`", lambda: enabled_bedrock_regions(session, scope.aws_partition)))
     return calls
 
 

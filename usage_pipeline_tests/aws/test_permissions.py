@@ -24,7 +24,8 @@ GRANTED: dict[str, Any] = {
     "GetModelInvocationLoggingConfiguration": {},
     "ListServiceQuotas": {},
     "ListAWSDefaultServiceQuotas": {},
-    "ListRegions": {},
+    "ListRegions": {"Regions": [{"RegionName": "us-east-1"}]},
+    "DescribeRegions": {"Regions": [{"RegionName": "us-east-1"}]},
 }
 
 
@@ -59,6 +60,21 @@ def test_listing_regions_is_tried_where_the_configuration_needs_it(monkeypatch: 
     assert probed(monkeypatch, GRANTED, "auto")[-2] == Permission(
         EAST, "account:ListRegions", "`regions: auto`", "ok", None
     )
+
+
+def test_regions_that_only_ec2_may_list_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {**GRANTED, "ListRegions": error("ListRegions", "AccessDeniedException")}
+
+    assert probed(monkeypatch, answers, "auto")[-2].status == "ok"
+
+
+def test_regions_that_nothing_may_list_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = {name: error(name, "AccessDeniedException") for name in ("ListRegions", "DescribeRegions")}
+
+    found = probed(monkeypatch, {**GRANTED, **refused}, "auto")[-2]
+
+    assert (found.action, found.status) == ("account:ListRegions", "denied")
+    assert "ec2:DescribeRegions" in (found.text or "")
 
 
 def test_refusals_and_other_troubles_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
