@@ -32,6 +32,13 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from usage_pipeline.config_alerts import (
+    AlertSettings,
+    BudgetSettings,
+    ChannelSettings,
+    ThresholdSettings,
+    of_shape,
+)
 from usage_pipeline.config_environment import (
     CONFIG_VARIABLE,
     ENVIRONMENT_PREFIX,
@@ -252,6 +259,7 @@ class Settings(BaseSettings):
     applications: tuple[ApplicationRule, ...] = DEFAULT_APPLICATIONS
     prices: PriceSettings = PriceSettings()
     report: ReportSettings = ReportSettings()
+    alerts: Annotated[AlertSettings, of_shape(dict, "`key: value` lines")] = AlertSettings()
     lookback_days: int = Field(default=3, ge=1, le=455)
     first_run_days: int = Field(default=30, ge=1, le=455)
     max_concurrent_scopes: int = Field(default=8, ge=1, le=64)
@@ -321,6 +329,11 @@ class Settings(BaseSettings):
         return self.data_folder / "report.json"
 
     @property
+    def alerts_file(self) -> Path:
+        """The SQLite file that notes which messages were delivered where."""
+        return self.data_folder / "alerts.sqlite"
+
+    @property
     def dagster_home(self) -> Path:
         """Folder of Dagster's own records of runs and events."""
         return self.data_folder / "dagster_home"
@@ -335,6 +348,11 @@ _KNOWN_KEYS = KnownKeys(
         ("applications",): tuple(ApplicationRule.model_fields),
         ("prices",): tuple(PriceSettings.model_fields),
         ("report",): tuple(ReportSettings.model_fields),
+        ("alerts",): tuple(AlertSettings.model_fields),
+        ("alerts", "channels"): tuple(ChannelSettings.model_fields),
+        ("alerts", "quiet_hours"): ("from", "to", "time_zone", "errors_pass"),
+        ("alerts", "thresholds"): tuple(ThresholdSettings.model_fields),
+        ("alerts", "budgets"): tuple(BudgetSettings.model_fields),
     }
 )
 
@@ -427,6 +445,15 @@ report:
     14days: 1hour
     30days: 1hour
   utilization_warning: 0.8      # a pool is marked above this share of its quota
+
+# alerts:                       # who is told what; see docs/alerts.md
+#   channels:
+#     - {name: chat, url_env: ALERTS_CHAT_URL}   # the variable holds an Apprise address: Slack, Teams, PagerDuty, …
+#     - {name: topic, sns_topic_arn: "arn:aws:sns:us-east-1:111122223333:bedrock"}
+#   routing: {ERROR: [chat, topic], WARN: [chat]}
+#   thresholds: {utilization: 0.8, utilization_minutes: 5, throttles_per_day: 10}
+#   budgets:
+#     - {name: search, application: search, usd: 500, per: month}
 
 lookback_days: 3                # each daily run reads this many days again, for data that came late
 first_run_days: 30              # how far back the first run goes

@@ -10,6 +10,7 @@ import pytest
 from usage_pipeline.checks import ALL_RULES
 from usage_pipeline.checks.rules import Rule
 from usage_pipeline.config import AccountSettings, ReportSettings, Settings
+from usage_pipeline.config_alerts import AlertSettings, BudgetSettings, ChannelSettings, ThresholdSettings
 from usage_pipeline.config_prices import PriceSettings
 from usage_pipeline.raw_tables import OPS_TABLES, RAW_TABLES
 from usage_pipeline.sql_builds import build
@@ -97,10 +98,15 @@ def test_no_check_is_explained_that_is_gone() -> None:
 
 
 def test_every_setting_is_explained() -> None:
-    settings = {name for name in Settings.model_fields if name not in ("accounts", "prices", "report")}
+    settings = {name for name in Settings.model_fields if name not in ("accounts", "prices", "report", "alerts")}
     nested = {f"accounts[].{name}" for name in AccountSettings.model_fields}
     nested |= {f"prices.{name}" for name in PriceSettings.model_fields}
     nested |= {f"report.{name}" for name in ReportSettings.model_fields}
+    groups = {"channels", "thresholds", "budgets"}
+    nested |= {f"alerts.{name}" for name in AlertSettings.model_fields if name not in groups}
+    nested |= {f"alerts.channels[].{name}" for name in ChannelSettings.model_fields}
+    nested |= {f"alerts.thresholds.{name}" for name in ThresholdSettings.model_fields}
+    nested |= {f"alerts.budgets[].{name}" for name in BudgetSettings.model_fields}
     explained = set(re.findall(r"^\| `([\w.\[\]]+)` \|", page("configuration.md"), re.MULTILINE))
     assert explained == settings | nested | {"accounts"}
 
