@@ -28,7 +28,8 @@ _KINDS: dict[str, QuotaKind] = {
 }
 
 _INFERENCE = re.compile(
-    r"(?:(?P<scope>global cross-region|cross-region|on-demand) )?(?P<latency>latency-optimized )?"
+    r"(?P<latency_first>latency-optimized )?(?:(?P<scope>global cross-region|cross-region|on-demand) )?"
+    r"(?P<latency>latency-optimized )?"
     r"(?:model inference|invokemodel\w*) (?P<metric>tokens per (?:minute|day)|requests per minute|"
     r"(?:async )?concurrent requests) for (?P<label>.+)",
     re.IGNORECASE,
@@ -45,8 +46,10 @@ _MANTLE = re.compile(
     r"\[?bedrock[ -]mantle(?: endpoint)?\]? (?P<direction>input|output) tokens per minute for (?P<label>.+)",
     re.IGNORECASE,
 )
-_DOUBLED = re.compile(r" ?\(doubled for cross-region calls\)$", re.IGNORECASE)
-_LONG_CONTEXT = re.compile(r" \(?(?:\d+m|long)[ -]context(?:[ -](?:length|window))?\)?$", re.IGNORECASE)
+_DOUBLED = re.compile(r" ?\(doubled for cross-region calls\)", re.IGNORECASE)
+_LONG_CONTEXT = re.compile(
+    r" (?:with )?\(?(?:\d+[km]|long)[ -]context(?:[ -](?:length|window))?\)?(?= |$)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def _quota_name(pattern: re.Pattern[str], found: dict[str, str | None], long_con
         kind="tpd" if pattern is _PER_DAY else _KINDS.get(metric, "tpm"),
         model=parse_model_label(label),
         long_context=long_context,
-        latency_optimized=bool(found.get("latency")),
+        latency_optimized=bool(found.get("latency") or found.get("latency_first")),
         is_async=metric.startswith("async"),
         per_day_of_model=pattern is _PER_DAY,
         doubled_for_cross_region=doubled,

@@ -6,7 +6,7 @@ the model in every statement, and no other model claims it. Not here: parsing na
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from usage_pipeline.quotas.agreement import Agreement, agreement
@@ -71,7 +71,8 @@ class QuotaMapping:
     """Which quota limits one model's traffic to one endpoint type in one kind, and why we say so.
 
     `quota_code` and `quota_name` are None unless `status` is mapped. no_quota: the catalogue names no such quota of the
-    model. unmapped: quotas that may be the model's exist, but none or several say the same as the model.
+    model. unmapped: quotas that may be the model's exist, but none or several say the same as the model; these are its
+    `candidates`, by code.
     """
 
     model_id: str
@@ -82,6 +83,7 @@ class QuotaMapping:
     method: Literal["rule", "none"]
     status: Literal["mapped", "no_quota", "unmapped"]
     reason: str
+    candidates: tuple[Quota, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -196,14 +198,14 @@ def _choose(
             return _mapped(model_id, endpoint_type, kind, fitting[0], reason)
         if fitting:
             reason = f"{len(fitting)} quotas fit equally well: {_named(fitting)}."
-            return _open(model_id, endpoint_type, kind, "unmapped", reason)
+            return _open(model_id, endpoint_type, kind, "unmapped", reason, fitting)
     own = {base_model_id(model_id)}
     unclear = [one for one in _of(fits.unclear, endpoint_type, kind) if claims.get(one.name.model, set()) <= own]
     if endpoint_type != "custom_deployment":
         unclear += [one for one in fits.exact | fits.listed if one.name.kind == kind and not one.name.endpoint_types]
     if unclear:
         reason = f"No quota says the same as the model in every statement; these may be meant: {_named(unclear)}."
-        return _open(model_id, endpoint_type, kind, "unmapped", reason)
+        return _open(model_id, endpoint_type, kind, "unmapped", reason, unclear)
     reason = f"The catalogue names no quota of this model for {_asked(endpoint_type, kind)}."
     return _open(model_id, endpoint_type, kind, "no_quota", reason)
 
@@ -231,7 +233,16 @@ def _checked(mapping: QuotaMapping, users: Mapping[str, set[str]], labels: Seque
         f"Several models fit {mapping.quota_code} ({mapping.quota_name}) equally well, and one quota is not given to"
         f" two: {', '.join(sorted(claimants))}."
     )
-    return replace(mapping, quota_code=None, quota_name=None, method="none", status="unmapped", reason=reason)
+    contested = (Quota(mapping.quota_code, mapping.quota_name),)
+    return replace(
+        mapping,
+        quota_code=None,
+        quota_name=None,
+        method="none",
+        status="unmapped",
+        reason=reason,
+        candidates=contested,
+    )
 
 
 def _mapped(
@@ -246,8 +257,10 @@ def _open(
     kind: QuotaKind,
     status: Literal["no_quota", "unmapped"],
     reason: str,
+    candidates: Iterable[_Candidate] = (),
 ) -> QuotaMapping:
-    return QuotaMapping(model_id, endpoint_type, kind, None, None, "none", status, reason)
+    ordered = sorted({Quota(one.code, one.text) for one in candidates}, key=lambda quota: quota.quota_code)
+    return QuotaMapping(model_id, endpoint_type, kind, None, None, "none", status, reason, tuple(ordered))
 
 
 def _asked(endpoint_type: EndpointType, kind: QuotaKind) -> str:

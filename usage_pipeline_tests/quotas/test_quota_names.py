@@ -90,6 +90,12 @@ def test_a_limit_is_doubled_only_where_the_name_says_so() -> None:
         "Model invocation max tokens per day for Anthropic Claude Sonnet 4.5 V1 1M Context Length "
         "(doubled for cross-region calls)",
         "Cross-region model inference tokens per minute for Anthropic Claude Sonnet 4.5 V1 (1M context)",
+        "Cross-Region InvokeModel tokens per minute for Anthropic Claude Sonnet 4.5 V1 with 1M Context Length",
+        "Cross-region model inference tokens per minute for Anthropic Claude Sonnet 4.5 1M Context Length V1",
+        "Cross-region model inference tokens per minute for Anthropic Claude Sonnet 4.5 V1, 200K Context Window",
+        "Global cross-region model inference tokens per day for Anthropic Claude Sonnet 4.5 V1 2M Context Length",
+        "Model invocation max tokens per day for Anthropic Claude Sonnet 4.5 V1 (Doubled for cross-region calls) "
+        "1M Context Length",
     ],
 )
 def test_long_context_is_a_quota_of_its_own_and_no_part_of_the_model(quota_name: str) -> None:
@@ -106,6 +112,8 @@ def test_long_context_is_a_quota_of_its_own_and_no_part_of_the_model(quota_name:
         "On-Demand, latency-optimized model inference tokens per minute for Amazon Nova Pro V1",
         "On-demand latency-optimized model inference tokens per minute for Amazon Nova Pro V1",
         "Model invocation max latency-optimized tokens per day for Amazon Nova Pro V1",
+        "Latency-optimized on-demand model inference tokens per minute for Amazon Nova Pro V1",
+        "Cross-Region latency optimised InvokeModel requests per minute for Amazon Nova Pro V1",
     ],
 )
 def test_latency_optimized_is_a_quota_of_its_own(quota_name: str) -> None:
