@@ -1,0 +1,190 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from usage_pipeline.planning import replay as replay_module
+from usage_pipeline.planning.limiter import Bucket, Demand, Limits, Window
+from usage_pipeline.planning.replay import SHAPES, Calls, Outcome, Settings, Shape, demand_of, replay, replay_demand
+from usage_pipeline_tests.planning.slow_limiter import slow_replay
+
+MINUTE = 60_000
+
+
+def demand(*rows: tuple[int, int, int, int]) -> Demand:
+    """Rows of start in ms, reserved and settled tokens, duration in ms."""
+    return Demand(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
+
+
+def calls(*rows: tuple[float, int, int, int, int, float]) -> Calls:
+    """Rows of start in s, input, cache write, output, max_tokens, duration in s."""
+    start, *tokens, duration = np.array(rows, dtype=float).reshape(-1, 6).T
+    return Calls(start, *(column.astype(np.int64) for column in tokens), duration)
+
+
+def sets(tokens: int, requests: int | None = None, **more: object) -> Settings:
+    return Settings(Limits(tokens, requests), Fraction(5), **more)  # type: ignore[arg-type]
+
+
+CALL = st.tuples(
+    st.integers(0, 4 * MINUTE).map(lambda ms: ms // 500 * 500),
+    st.integers(0, 120),
+    st.integers(0, 160),
+    st.sampled_from([1, 500, 1000, 30_000, 70_000, 200_000]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows=st.lists(CALL, max_size=40),
+    tokens=st.integers(1, 400),
+    requests=st.none() | st.integers(0, 12),
+    shape=st.sampled_from(SHAPES),
+    stretch=st.sampled_from([1, 3, 1024]),
+    calm=st.sampled_from([1, 2, 128]),
+)
+def test_fast_and_slow_limiter_do_the_same(
+    rows: list[tuple[int, int, int, int]], tokens: int, requests: int | None, shape: Shape, stretch: int, calm: int
+) -> None:
+    asked, limits = demand(*sorted(rows)), sets(tokens, requests, seed=7)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replay_module, "_FIRST_STRETCH", stretch)
+        patch.setattr(replay_module, "_CALM", calm)
+        fast = replay_demand(asked, limits, shape)
+    slow = slow_replay(asked, limits, shape)
+    assert fast.throttled_requests == slow.throttled_requests
+    assert (fast.attempts, fast.lost_requests) == (slow.attempts, slow.lost)
+    assert fast.wait_max == (max(slow.waits) / 1000 if slow.waits else None)
+    expected = np.percentile(slow.waits, 99, method="inverted_cdf") / 1000 if slow.waits else None
+    assert fast.wait_p99 == expected
+
+
+@pytest.mark.parametrize("limiter", [Bucket, Window])
+def test_a_stretch_ends_before_the_first_call_that_does_not_fit(limiter: type[Bucket] | type[Window]) -> None:
+    assert limiter(Limits(100, None), 0).admit_many(demand((0, 60, 60, 1), (1, 60, 60, 1), (2, 1, 1, 1))) == 1
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_reserved_and_not_taken_comes_back_at_the_end(shape: Shape) -> None:
+    during = replay_demand(demand((0, 90, 10, 500), (499, 50, 10, 1)), sets(100), shape)
+    after = replay_demand(demand((0, 90, 10, 500), (500, 50, 10, 1)), sets(100), shape)
+    assert (during.throttled_requests, after.throttled_requests) == (1, 0)
+
+
+def test_shapes_differ_where_a_burst_crosses_the_minute() -> None:
+    burst = demand((59_000, 100, 100, 1), (60_000, 100, 100, 1))
+    once = sets(100, attempts=1)
+    assert [replay_demand(burst, once, shape).throttled_requests for shape in SHAPES] == [1, 0]
+
+
+def test_a_minute_of_the_clock_gives_a_reservation_back_only_while_it_lasts() -> None:
+    across = demand((59_000, 100, 1, 2000), (60_500, 100, 1, 1), (61_500, 1, 1, 1))
+    assert replay_demand(across, sets(100, attempts=1), "window").throttled_requests == 0
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_answer_longer_than_reserved_is_taken_when_it_ends(shape: Shape) -> None:
+    found = replay_demand(demand((0, 10, 100, 500), (499, 90, 90, 1), (600, 1, 1, 1)), sets(100, attempts=1), shape)
+    assert found.throttled_requests == 1
+
+
+def test_requests_have_a_limit_of_their_own() -> None:
+    three = demand((0, 1, 1, 1), (0, 1, 1, 1), (1, 1, 1, 1))
+    assert [replay_demand(three, sets(100, 2, attempts=1), shape).lost_requests for shape in SHAPES] == [1, 1]
+
+
+def test_outcome_counts_requests_attempts_lost_requests_and_waits() -> None:
+    found = replay_demand(demand((0, 100, 100, 1), (0, 101, 101, 1), (60_000, 1, 1, 1)), sets(100), "window")
+    assert found == Outcome(
+        shape="window",
+        requests=3,
+        throttled_requests=1,
+        attempts=5,
+        throttled_attempts=3,
+        lost_requests=1,
+        throttled_minutes=1,
+        cut_answers=0,
+        wait_p50=0.0,
+        wait_p99=0.0,
+        wait_max=0.0,
+    )
+    assert found.throttled_share == pytest.approx(1 / 3)
+
+
+def test_a_retry_waits_at_most_a_second_then_at_most_two() -> None:
+    found = replay_demand(demand((0, 100, 100, 1), *[(10, 3, 3, 1)] * 50), sets(100), "bucket")
+    assert found.wait_max is not None
+    assert 1 < found.wait_max <= 3
+    assert found.attempts > 100
+
+
+def test_the_same_seed_gives_the_same_outcome_and_another_a_different_one() -> None:
+    crowd = demand((0, 100, 100, 1), *[(10, 3, 3, 1)] * 50)
+    first, again, other = (replay_demand(crowd, sets(100, seed=seed), "bucket") for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_settlement_counts_output_times_burndown_and_reservation_counts_max_tokens_once() -> None:
+    asked, cut = demand_of(calls((1.5, 100, 20, 7, 1000, 2.0)), sets(1000))
+    assert [column.tolist() for column in vars(asked).values()] == [[1500], [1120], [155], [2000]]
+    assert cut == 0
+
+
+def test_a_fraction_of_a_token_is_rounded_up() -> None:
+    asked, _ = demand_of(calls((0, 100, 0, 3, 10, 1)), Settings(Limits(1, None), Fraction(3, 2)))
+    assert asked.settled.tolist() == [105]
+
+
+def test_changed_max_tokens_change_the_reservation_and_count_answers_that_would_be_cut() -> None:
+    asked, cut = demand_of(calls((0, 10, 0, 600, 4096, 1), (1, 10, 0, 500, 4096, 1)), sets(1000, max_tokens=512))
+    assert asked.reserved.tolist() == [522, 522]
+    assert asked.settled.tolist() == [3010, 2510]
+    assert cut == 1
+
+
+def test_calls_in_any_order_are_put_in_the_order_of_time() -> None:
+    asked, _ = demand_of(calls((2, 1, 0, 0, 1, 1), (1, 2, 0, 0, 1, 1)), sets(10))
+    assert (asked.start.tolist(), asked.settled.tolist()) == ([1000, 2000], [2, 1])
+
+
+def test_more_traffic_keeps_its_minutes_and_less_drops_calls() -> None:
+    many = calls(*[(60.0 * (index // 100) + index % 60, 1, 0, 0, 1, 1) for index in range(1000)])
+    more, _ = demand_of(many, sets(10, traffic=2.5))
+    less, _ = demand_of(many, sets(10, traffic=0.5))
+    assert 2400 < len(more) < 2600
+    assert 420 < len(less) < 580
+    assert set(more.start // MINUTE) == set(range(10))
+    assert bool(np.all(np.diff(more.start) >= 0))
+
+
+def test_both_shapes_are_reported() -> None:
+    outcomes = replay(calls((0, 10, 0, 5, 50, 1)), sets(100))
+    assert [(outcome.shape, outcome.throttled_requests) for outcome in outcomes] == [("bucket", 0), ("window", 0)]
+
+
+def test_no_calls_have_no_waits() -> None:
+    for outcome in replay(calls(), sets(100)):
+        assert (outcome.requests, outcome.attempts, outcome.wait_max, outcome.throttled_share) == (0, 0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("given_settings", "message"),
+    [
+        (sets(0), "limits.tokens is 0; a replay needs a quota above 0"),
+        (sets(5, traffic=0.0), "traffic is 0.0; it is a factor of today's calls and must be above 0"),
+        (sets(5, attempts=0), "attempts is 0; a request has one attempt at least"),
+        (sets(10**12), "calls over 99 days at 1,000,000,000,000 tokens per minute are too much"),
+    ],
+)
+def test_impossible_settings_are_named(given_settings: Settings, message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+        replay(calls((0, 1, 0, 0, 1, 1), (99 * 86_400, 1, 0, 0, 1, 1)), given_settings)
+
+
+def test_arrays_of_different_length_are_refused() -> None:
+    good = calls((0, 1, 0, 0, 1, 1))
+    bad = Calls(good.start, good.input, good.cache_write, good.output, good.max_tokens, np.array([]))
+    with pytest.raises(ValueError, match=r"differ in length: .*'duration': 0"):
+        replay(bad, sets(5))
