@@ -218,8 +218,8 @@ MARTS_ADD_UP_TO_RAW = Rule(
     """,
 )
 
-LOGS_ARE_COMPLETE = Rule(
-    name="logs_are_complete",
+LOGS_HOLD_WHAT_CLOUDWATCH_COUNTED = Rule(
+    name="logs_hold_what_cloudwatch_counted",
     table="marts.data_completeness",
     subject=("account_id", "region", "profile_id"),
     description=(
@@ -261,4 +261,4 @@ LOGS_ARE_COMPLETE = Rule(
     parameters={"settling_time": SETTLING_TIME},
 )
 
-COST_RULES = (MARTS_ADD_UP_TO_RAW, COST_PARTS_ADD_UP, EVERY_CALL_HAS_A_PRICE, LOGS_ARE_COMPLETE)
+COST_RULES = (MARTS_ADD_UP_TO_RAW, COST_PARTS_ADD_UP, EVERY_CALL_HAS_A_PRICE, LOGS_HOLD_WHAT_CLOUDWATCH_COUNTED)

@@ -33,18 +33,20 @@ READ_SOURCES = (
 DAY_SOURCES = (CLOUDWATCH_METRICS, MAX_TOKENS_METRIC, INVOCATIONS)
 """Those that hold usage by day; the others are snapshots of what an account has."""
 
+_NAMES_OF_DAY_SOURCES = ", ".join(f"'{table.name}'" for table in DAY_SOURCES)
+
 # The newest reading names every scope of the configuration. An earlier failure still counts where it left a day without
 # numbers: of metrics and logs, while the day is among the newest 30 and no other reading brought it to its end.
 # Catalogues tell the present only, so their newest reading is all that matters. A row without a Region stands for all
 # of its account.
-_UNANSWERED = """
+UNANSWERED = f"""
     with readings as (
         select
             *,
-            finished_at = max(finished_at) over () as is_newest,
-            partition_date > max(partition_date) over () - 30 as is_shown,
+            finished_at = max(finished_at) over same_source as is_newest,
+            partition_date > max(partition_date) over same_source - 30 as is_shown,
         from ops.source_status
-        where source = $source
+        window same_source as (partition by source)
     ),
 
     failed as (
@@ -57,6 +59,7 @@ _UNANSWERED = """
             scopes.account_name,
             scopes.account_id,
             scopes.region,
+            failed.source,
             failed.partition_date,
             failed.status,
             failed.error_text,
@@ -65,13 +68,18 @@ _UNANSWERED = """
             on
                 (failed.account_id = scopes.account_id or failed.account_name = scopes.account_name)
                 and (failed.region = scopes.region or failed.region is null)
-        where $has_days and scopes.is_configured and failed.is_shown and not failed.is_newest
+        where
+            failed.source in ({_NAMES_OF_DAY_SOURCES})
+            and scopes.is_configured
+            and failed.is_shown
+            and not failed.is_newest
     ),
 
     read_whole as (
         select
             account_id,
             region,
+            source,
             partition_date,
         from readings
         where covered_until >= partition_date + 1
@@ -82,6 +90,7 @@ _UNANSWERED = """
             account_name,
             account_id,
             region,
+            source,
             partition_date,
             status,
             error_text,
@@ -89,22 +98,24 @@ _UNANSWERED = """
         where is_newest
         union
         from failed_before
-        anti join read_whole using (account_id, region, partition_date)
+        anti join read_whole using (account_id, region, source, partition_date)
     )
 
     select
         account_name,
         account_id,
         region,
+        source,
         max_by(status, partition_date) as status,
         max_by(error_text, partition_date) as error_text,
         min(partition_date) as first_day,
         max(partition_date) as last_day,
         count(distinct partition_date) as days,
     from unanswered
-    group by account_name, account_id, region
-    order by account_name, region
+    group by account_name, account_id, region, source
+    order by account_name, region, source
 """
+"""SQL of the scopes that did not answer for a source, with the newest error and the days that lack numbers."""
 
 
 def _every_scope_answered(table: StoredTable) -> Rule:
@@ -116,8 +127,8 @@ def _every_scope_answered(table: StoredTable) -> Rule:
             f"AWS answered for {table.name} in every account and Region. Where it did not, numbers of that scope are "
             "missing, not zero. The error names what to allow or repair; then run the named days again."
         ),
-        contradictions=_UNANSWERED,
-        parameters={"source": table.name, "has_days": table in DAY_SOURCES},
+        contradictions=f"select * exclude (source) from ({UNANSWERED}) where source = $source",
+        parameters={"source": table.name},
     )
 
 

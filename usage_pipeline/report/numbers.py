@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from usage_pipeline.checks.sources import UNANSWERED
 from usage_pipeline.config import GRANULARITY_SECONDS, WINDOW_LENGTHS, ReportSettings
 from usage_pipeline.report import queries
 from usage_pipeline.report.chart_series import ChartWindow
@@ -92,7 +93,7 @@ def _report_days(windows: tuple[ChartWindow, ...]) -> ReportDays:
 
 def _read_scopes(con: duckdb.DuckDBPyConnection, days: ReportDays) -> tuple[ScopeReading, ...]:
     failures: dict[tuple[Any, ...], list[SourceFailure]] = defaultdict(list)
-    for row in rows(con, queries.SOURCE_FAILURES, {"first_day": days.first}):
+    for row in rows(con, UNANSWERED):
         failures[row["account_name"], row["account_id"], row["region"]].append(filled(SourceFailure, row))
     covered: dict[tuple[Any, ...], list[CoveredTime]] = defaultdict(list)
     for row in rows(con, queries.COVERED_TIMES, days.parameters):

@@ -29,34 +29,6 @@ SCOPES = """
     order by scopes.account_name, scopes.region
 """
 
-SOURCE_FAILURES = """
-    select
-        account_id,
-        account_name,
-        region,
-        source,
-        max_by(status, partition_date) as status,
-        max_by(error_text, partition_date) as error_text,
-        min(partition_date) as first_day,
-        max(partition_date) as last_day,
-        count(*) as days,
-    from ops.source_status
-    where
-        status not in ('ok', 'empty')
-        and partition_date >= $first_day
-        and (
-            account_id is null
-            or region is null
-            or (account_id, region) in (
-                select (account_id, region)
-                from raw.scopes
-                where coalesce(is_configured, true)
-            )
-        )
-    group by account_id, account_name, region, source
-    order by account_name, region, source
-"""
-
 COVERED_TIMES = """
     select
         account_id,

@@ -105,7 +105,7 @@ FAULTS: dict[str, str] = {
         update marts.usage_daily set unpriced_calls = 1, cost_usd = null
         where profile_id = 'searchsearch' and usage_date = '2026-11-14'
     """,
-    "logs_are_complete": """
+    "logs_hold_what_cloudwatch_counted": """
         update marts.data_completeness set ratio = 0.98, status = 'incomplete'
         where profile_id = 'searchsearch' and usage_date = '2026-11-14'
     """,

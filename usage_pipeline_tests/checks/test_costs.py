@@ -8,7 +8,7 @@ import pytest
 from usage_pipeline.checks.costs import (
     COST_PARTS_ADD_UP,
     EVERY_CALL_HAS_A_PRICE,
-    LOGS_ARE_COMPLETE,
+    LOGS_HOLD_WHAT_CLOUDWATCH_COUNTED,
     MARTS_ADD_UP_TO_RAW,
 )
 from usage_pipeline.checks.rules import Rule, evaluate
@@ -113,7 +113,7 @@ def test_calls_of_more_than_thirty_days_ago_are_not_listed(con: duckdb.DuckDBPyC
     assert evaluate(con, EVERY_CALL_HAS_A_PRICE).passed
 
 
-# logs_are_complete
+# logs_hold_what_cloudwatch_counted
 
 
 @pytest.mark.parametrize(
@@ -121,23 +121,23 @@ def test_calls_of_more_than_thirty_days_ago_are_not_listed(con: duckdb.DuckDBPyC
 )
 def test_only_logs_that_are_missing_fail(con: duckdb.DuckDBPyConnection, status: str, passes: bool) -> None:
     con.execute(f"update marts.data_completeness set status = '{status}' where {SEARCH}")
-    assert evaluate(con, LOGS_ARE_COMPLETE).passed == passes
+    assert evaluate(con, LOGS_HOLD_WHAT_CLOUDWATCH_COUNTED).passed == passes
 
 
 def test_a_day_is_compared_three_hours_after_its_end(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("update marts.data_completeness set status = 'incomplete' where usage_date = '2026-11-15'")
-    assert evaluate(con, LOGS_ARE_COMPLETE).passed
+    assert evaluate(con, LOGS_HOLD_WHAT_CLOUDWATCH_COUNTED).passed
 
     con.execute("update marts.data_completeness set status = 'incomplete' where usage_date = '2026-11-14'")
-    assert len(found(con, LOGS_ARE_COMPLETE, "usage_date")) == 3
+    assert len(found(con, LOGS_HOLD_WHAT_CLOUDWATCH_COUNTED, "usage_date")) == 3
     con.execute("update ops.source_status set covered_until = '2026-11-15 02:59' where covered_until > '2026-11-15'")
-    assert evaluate(con, LOGS_ARE_COMPLETE).passed
+    assert evaluate(con, LOGS_HOLD_WHAT_CLOUDWATCH_COUNTED).passed
 
 
 def test_a_scope_that_is_no_longer_configured_is_not_compared(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("update marts.data_completeness set status = 'no_logs' where region = 'eu-west-1'")
     con.execute("update raw.scopes set is_configured = false where region = 'eu-west-1'")
-    assert evaluate(con, LOGS_ARE_COMPLETE).passed
+    assert evaluate(con, LOGS_HOLD_WHAT_CLOUDWATCH_COUNTED).passed
 
 
 def test_what_is_missing_is_told_in_percent(con: duckdb.DuckDBPyConnection) -> None:
@@ -146,4 +146,4 @@ def test_what_is_missing_is_told_in_percent(con: duckdb.DuckDBPyConnection) -> N
         f"where profile_id = '{GEO_SONNET}' and usage_date = '2026-11-14'"
     )
     columns = ("profile_id", "cloudwatch_calls", "logged_calls", "percent")
-    assert found(con, LOGS_ARE_COMPLETE, *columns) == [(f"us.{SONNET}", 6, 4, 66.67)]
+    assert found(con, LOGS_HOLD_WHAT_CLOUDWATCH_COUNTED, *columns) == [(f"us.{SONNET}", 6, 4, 66.67)]

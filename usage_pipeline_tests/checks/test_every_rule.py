@@ -63,7 +63,7 @@ def test_names_are_unique() -> None:
 def test_a_name_is_a_statement_in_words_and_a_description_is_sentences(rule: Rule) -> None:
     assert rule.name.replace("_", "").isalpha()
     assert rule.name.islower()
-    assert len(rule.name.split("_")) >= 3
+    assert len(rule.name.split("_")) >= 4
     assert rule.description[0].isupper()
     assert rule.description.endswith(".")
     assert "  " not in rule.description

@@ -158,7 +158,7 @@ def _service_quotas() -> Rows:
     )
     return [
         PRODUCTION
-        | {"snapshot_date": SNAPSHOT, "quota_code": code, "quota_name": name, "limit_value": value}
+        | {"valid_from": SNAPSHOT, "quota_code": code, "quota_name": name, "limit_value": value}
         | {"limit_source": "applied" if code == "L-00000001" else "default", "adjustable": True}
         for code, name, value in quotas
     ]
@@ -258,7 +258,7 @@ def _source_status() -> Rows:
         "status": "denied",
         "error_text": "AccessDenied: not authorized to perform: cloudwatch:GetMetricData",
     }
-    return [*read, denied]
+    return [row | {"finished_at": GENERATED_AT} for row in (*read, denied)]
 
 
 def _check_results() -> Rows:

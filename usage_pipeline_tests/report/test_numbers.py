@@ -204,6 +204,7 @@ def test_account_that_could_not_be_reached_is_named() -> None:
                     "partition_date": DAYS[-1],
                     "status": "denied",
                     "error_text": "AccessDenied: sts:AssumeRole",
+                    "finished_at": GENERATED_AT,
                 }
             ],
         )
