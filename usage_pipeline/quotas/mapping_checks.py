@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from usage_pipeline.quotas.agreement import differences
+from usage_pipeline.quotas.agreement import Agreement, Difference, agreement, differences
 from usage_pipeline.quotas.model_names import NamedModel, model_identities
 from usage_pipeline.quotas.quota_names import QuotaName, parse_quota_name
 from usage_pipeline.quotas.rule_mapper import listed_labels, may_share
@@ -63,16 +63,33 @@ def disagreements(
     name = parse_quota_name(quota_name)
     if name is None:
         return [f"“{quota_name}” is not the inference quota of one model."]
-    found = _use_disagreements(mapping, name)
+    found = _endpoint_disagreements(mapping, name) + _kind_disagreements(mapping, name)
     if name.model in listed_labels(model.model_id, labels):
         return found
     per_identity = [differences(name.model, identity) for identity in model_identities(model)]
-    for difference in min(per_identity, key=len):
-        found.append(
-            f"The quota's name says {difference.statement} {difference.label_says}, the model"
-            f" {model.model_id} has {difference.model_says}."
-        )
-    return found
+    return found + [_sentence(difference, model) for difference in min(per_identity, key=len)]
+
+
+def proofs_against(
+    mapping: StoredMapping, quota_name: str, model: NamedModel, *, labels: Sequence[QuotaLabel]
+) -> list[str]:
+    """What in the quota's name proves that the mapping is wrong, one sentence each.
+
+    For mappings that a person or a language model made: what a name merely leaves out, they may know.
+    """
+    name = parse_quota_name(quota_name)
+    if name is None:
+        return [f"“{quota_name}” is not the inference quota of one model."]
+    found = _kind_disagreements(mapping, name)
+    if name.endpoint_types:
+        found = _endpoint_disagreements(mapping, name) + found
+    if name.model in listed_labels(model.model_id, labels):
+        return found
+    identities = model_identities(model)
+    if any(agreement(name.model, identity) is not Agreement.OTHER_MODEL for identity in identities):
+        return found
+    nearest = min((differences(name.model, identity) for identity in identities), key=len)
+    return found + [_sentence(difference, model) for difference in nearest if difference.proves_another_model]
 
 
 def shared_codes(mappings: Iterable[StoredMapping], *, labels: Sequence[QuotaLabel]) -> list[SharedCode]:
@@ -90,12 +107,24 @@ def shared_codes(mappings: Iterable[StoredMapping], *, labels: Sequence[QuotaLab
     ]
 
 
-def _use_disagreements(mapping: StoredMapping, name: QuotaName) -> list[str]:
-    """Where the name speaks of another endpoint, kind or special case than the mapping."""
+def _sentence(difference: Difference, model: NamedModel) -> str:
+    return (
+        f"The quota's name says {difference.statement} {difference.label_says}, the model"
+        f" {model.model_id} has {difference.model_says}."
+    )
+
+
+def _endpoint_disagreements(mapping: StoredMapping, name: QuotaName) -> list[str]:
+    """Where the name speaks of another endpoint than the mapping, or of none."""
+    if mapping.endpoint_type in name.endpoint_types:
+        return []
+    limited = ", ".join(name.endpoint_types) or "an endpoint that it does not name"
+    return [f"The quota's name is about {limited}, the mapping about {mapping.endpoint_type}."]
+
+
+def _kind_disagreements(mapping: StoredMapping, name: QuotaName) -> list[str]:
+    """Where the name speaks of another kind of quota or of a special case."""
     found: list[str] = []
-    if mapping.endpoint_type not in name.endpoint_types:
-        limited = ", ".join(name.endpoint_types) or "an endpoint that it does not name"
-        found.append(f"The quota's name is about {limited}, the mapping about {mapping.endpoint_type}.")
     if mapping.quota_kind != name.kind:
         found.append(f"The quota's name is about {name.kind}, the mapping about {mapping.quota_kind}.")
     if name.long_context:

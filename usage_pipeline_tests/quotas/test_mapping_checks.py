@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from usage_pipeline.quotas.mapping_checks import SharedCode, disagreements, shared_codes
+from usage_pipeline.quotas.mapping_checks import SharedCode, disagreements, proofs_against, shared_codes
 from usage_pipeline.quotas.model_names import FoundationModel
 from usage_pipeline.quotas.rule_mapper import map_quotas
 from usage_pipeline.reference import quota_labels
@@ -69,6 +69,38 @@ def test_a_right_mapping_has_no_disagreement() -> None:
 )
 def test_each_disagreement_is_a_sentence(quota_name: str, expected: list[str]) -> None:
     assert disagreements(Row(), quota_name, SONNET, labels=LABELS) == expected
+
+
+@pytest.mark.parametrize(
+    ("quota_name", "expected"),
+    [
+        (f"{GLOBAL_TPM} Anthropic Claude Sonnet 4.5 V1", []),
+        (f"{GLOBAL_TPM} Claude Sonnet", []),
+        ("InvokeModel tokens per minute for Anthropic Claude Sonnet 4.5 V1", []),
+        (
+            "InvokeModel requests per minute for Anthropic Claude Sonnet 4.5 V1",
+            ["The quota's name is about rpm, the mapping about tpm."],
+        ),
+        (
+            "Cross-region model inference tokens per minute for Claude Sonnet 4.5",
+            ["The quota's name is about geo, the mapping about global."],
+        ),
+        (
+            f"{GLOBAL_TPM} Claude Sonnet 4.6",
+            ["The quota's name says version 4.6, the model anthropic.claude-sonnet-4-5-20250929-v1:0 has 4.5."],
+        ),
+        (
+            f"{GLOBAL_TPM} Anthropic Claude Sonnet 1M Context Length",
+            ["The quota's name limits long-context requests only."],
+        ),
+        (
+            "Records per batch inference job",
+            ["“Records per batch inference job” is not the inference quota of one model."],
+        ),
+    ],
+)
+def test_of_what_people_and_models_map_only_proofs_count(quota_name: str, expected: list[str]) -> None:
+    assert proofs_against(Row(), quota_name, SONNET, labels=LABELS) == expected
 
 
 def test_a_per_day_quota_agrees_with_geo_and_on_demand_and_not_with_global() -> None:
