@@ -1,0 +1,213 @@
+"""Percentiles of minutes on a dense grid, how sure they are, and levels beyond what was seen.
+
+Here: the grid, nearest-rank percentiles, their interval from resampled days, the grade, the return level. Not here:
+reading minutes from tables, percentiles of the windows that `marts.usage_statistics` shows.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+Basis = Literal["active", "all"]
+"""active: minutes with a value above 0. all: every minute that is known, idle ones as 0."""
+Grade = Literal["high", "medium", "low"]
+Level = Literal["p50", "p90", "p95", "p99", "p999"]
+
+PER_MILLE: dict[Level, int] = {"p50": 500, "p90": 900, "p95": 950, "p99": 990, "p999": 999}
+"""Share of minutes at or below each percentile, in thousandths, so that ranks are whole numbers."""
+
+DAY = 1440
+"""Minutes in a day."""
+DRAWS = 1000
+"""Resampled months behind an interval."""
+CONFIDENCE = (2.5, 97.5)
+"""Percentiles of the draws that bound an interval."""
+
+_BLOCK = 128
+"""Neighbouring ranks counted together; any number gives the same result, this one quickly."""
+
+HIGH_DAYS, HIGH_HALF_WIDTH = 28, 0.15
+MEDIUM_DAYS, MEDIUM_HALF_WIDTH = 14, 0.35
+"""What a grade needs: days of data, and half of the interval as a share of the value below this."""
+
+_SAME = 1e-9
+"""Relative spread of excesses below which they count as equal."""
+
+LEAST_EXCESSES, HEAVIEST_TAIL = 50, 0.5
+"""A tail is fitted to this many excesses at least, and believed up to this shape."""
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Nearest-rank percentiles and the maximum: each is a value that occurred. None when there is no data point.
+
+    The nearest rank of p is the smallest value with a share of p or more at or below it.
+    """
+
+    basis: Basis
+    data_points: int
+    p50: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    p999: float | None
+    max: float | None
+
+
+@dataclass(frozen=True)
+class Interval:
+    """95 % interval of a percentile, if days like those that were seen come again in another mix."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ReturnLevel:
+    """The level that is passed once in `minutes` minutes on average.
+
+    `shape` (ξ) and `scale` (σ) are those of the tail, None when the maximum stands in: fewer than 50 excesses, or a
+    tail heavier than 0.5.
+    """
+
+    value: float
+    minutes: int
+    excesses: int
+    shape: float | None
+    scale: float | None
+
+
+def dense_minutes(minute: Integers, value: Floats, first: int, length: int, is_known: npt.NDArray[np.bool_]) -> Floats:
+    """One value per minute from `first` (minutes since the epoch) on; 0 where idle, NaN where not known.
+
+    CloudWatch leaves out minutes without a call; without the grid, a pool that is busy an hour a day looks always busy.
+    """
+    at = minute - first
+    if np.any((at < 0) | (at >= length)):
+        raise ValueError(
+            f"minutes {int(minute.min())} to {int(minute.max())} are not all in {first} to {first + length - 1}"
+        )
+    if len(np.unique(at)) < len(at):
+        raise ValueError("a minute is there twice; add up the profiles of a pool before")
+    grid = np.where(is_known, 0.0, np.nan)
+    grid[at] = value
+    return grid
+
+
+def percentiles(grid: Floats, basis: Basis) -> Percentiles:
+    """Percentiles of the minutes of a dense grid."""
+    values = np.sort(_data_points(grid, basis))
+    found = {level: _nearest_rank(values, share) for level, share in PER_MILLE.items()}
+    return Percentiles(basis, len(values), **found, max=float(values[-1]) if len(values) else None)
+
+
+def _data_points(grid: Floats, basis: Basis) -> Floats:
+    return grid[grid > 0] if basis == "active" else grid[~np.isnan(grid)]
+
+
+def _nearest_rank(ordered: Floats, per_mille: int) -> float | None:
+    return float(ordered[-(-len(ordered) * per_mille // 1000) - 1]) if len(ordered) else None
+
+
+def intervals(grid: Floats, basis: Basis, seed: int = 0, draws: int = DRAWS) -> dict[Level, Interval]:
+    """The interval of each percentile; empty when there is no data point.
+
+    Whole UTC days are drawn again, because neighbouring minutes are alike: counting them as independent gives an
+    interval several times too narrow. The grid must begin at midnight and have whole days; what is not known is NaN.
+    """
+    drawn = resampled_percentiles(grid, basis, seed, draws)
+    if not len(drawn):
+        return {}
+    low, high = np.percentile(drawn, CONFIDENCE, axis=0)
+    return {level: Interval(float(low[at]), float(high[at])) for at, level in enumerate(PER_MILLE)}
+
+
+def resampled_percentiles(grid: Floats, basis: Basis, seed: int = 0, draws: int = DRAWS) -> Floats:
+    """The percentiles of each draw of days: one row per draw, one column per percentile.
+
+    A day drawn twice counts twice. All values are sorted once; how many of each block of ranks a draw holds is a
+    product of two matrices, so only the block with the wanted rank is looked at one by one.
+    """
+    if len(grid) % DAY:
+        raise ValueError(f"{len(grid)} minutes are not whole days of {DAY}; fill the rest of a day with NaN")
+    is_point = grid > 0 if basis == "active" else ~np.isnan(grid)
+    days = np.flatnonzero(~np.isnan(grid).reshape(-1, DAY).all(axis=1))
+    at = np.flatnonzero(is_point)
+    if not len(at):
+        return np.empty((0, len(PER_MILLE)))
+    at = at[np.argsort(grid[at], kind="stable")]
+    times = np.zeros((draws, len(grid) // DAY + 1))
+    times[:, days] = np.random.default_rng(seed).multinomial(len(days), np.full(len(days), 1 / len(days)), draws)
+    return _weighted_percentiles(grid[at], at // DAY, times)
+
+
+def _weighted_percentiles(ordered: Floats, day: Integers, times: Floats) -> Floats:
+    """Percentiles of ordered values, each counted as often as its day; `times` has an empty day at its end."""
+    draws, nothing = len(times), times.shape[1] - 1
+    blocks = -(-len(ordered) // _BLOCK)
+    day = np.append(day, np.full(blocks * _BLOCK - len(day), nothing))
+    block = np.repeat(np.arange(blocks), _BLOCK)
+    held = np.bincount(day * blocks + block, minlength=(nothing + 1) * blocks).reshape(-1, blocks)
+    up_to = np.cumsum(times @ held, axis=1)
+    # A draw can hold idle days only; it says nothing of the others.
+    rows = np.flatnonzero(up_to[:, -1])
+    found = np.empty((draws, len(PER_MILLE)))
+    for column, share in enumerate(PER_MILLE.values()):
+        rank = -(-up_to[:, -1].astype(np.int64) * share // 1000)[:, None]
+        in_block = np.minimum((up_to < rank).sum(axis=1), blocks - 1)
+        before = np.where(in_block > 0, up_to[np.arange(draws), in_block - 1], 0.0)
+        member = in_block[:, None] * _BLOCK + np.arange(_BLOCK)
+        reached = before[:, None] + np.cumsum(times[np.arange(draws)[:, None], day[member]], axis=1) >= rank
+        found[:, column] = ordered[np.minimum(member[:, 0] + reached.argmax(axis=1), len(ordered) - 1)]
+    return found[rows]
+
+
+def grade(days: int, value: float, interval: Interval) -> Grade:
+    """How far a percentile can be trusted: `days` with data, and the width of its interval."""
+    half = (interval.high - interval.low) / 2
+    width = half / value if value else (0.0 if half == 0 else np.inf)
+    if days >= HIGH_DAYS and width < HIGH_HALF_WIDTH:
+        return "high"
+    return "medium" if days >= MEDIUM_DAYS and width < MEDIUM_HALF_WIDTH else "low"
+
+
+def known_days(grid: Floats) -> int:
+    """Days of the grid of which anything is known."""
+    return int((~np.isnan(grid).reshape(-1, DAY).all(axis=1)).sum())
+
+
+def return_level(grid: Floats, minutes: int) -> ReturnLevel | None:
+    """The level passed once in `minutes` minutes: peaks over P99, with a generalised Pareto tail. None without data.
+
+    Shape and scale come from probability-weighted moments (Hosking and Wallis 1987).
+    """
+    values = np.sort(_data_points(grid, "all"))
+    threshold = _nearest_rank(values, PER_MILLE["p99"])
+    if threshold is None:
+        return None
+    excess = values[np.searchsorted(values, threshold, side="right") :] - threshold
+    count = len(excess)
+    fitted = _pareto(excess) if count >= LEAST_EXCESSES else None
+    if fitted is None or fitted[0] > HEAVIEST_TAIL:
+        return ReturnLevel(float(values[-1]), minutes, count, None, None)
+    shape, scale = fitted
+    passed = max(minutes * count / len(values), 1.0)
+    # ((passed ^ shape) - 1) / shape, and its limit log(passed) for a shape near 0.
+    return ReturnLevel(threshold + scale * float(special.boxcox(passed, shape)), minutes, count, shape, scale)
+
+
+def _pareto(excess: Floats) -> tuple[float, float] | None:
+    """Shape and scale of ordered excesses; None when they are all the same."""
+    count = len(excess)
+    mean = float(excess.mean())
+    weighted = float((excess * (count - np.arange(1, count + 1)) / (count - 1)).mean())
+    spread = mean - 2 * weighted
+    if spread <= _SAME * mean:
+        return None
+    return 2 - mean / spread, 2 * mean * weighted / spread
