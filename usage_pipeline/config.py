@@ -63,6 +63,7 @@ from usage_pipeline.config_problems import (
     read_yaml,
     unknown_key_sentence,
 )
+from usage_pipeline.config_quota_mapping import QuotaMappingSettings
 from usage_pipeline.config_values import (
     auto_word,
     checked_moment,
@@ -260,6 +261,7 @@ class Settings(BaseSettings):
     prices: PriceSettings = PriceSettings()
     report: ReportSettings = ReportSettings()
     alerts: Annotated[AlertSettings, of_shape(dict, "`key: value` lines")] = AlertSettings()
+    quota_mapping: QuotaMappingSettings = QuotaMappingSettings()
     lookback_days: int = Field(default=3, ge=1, le=455)
     first_run_days: int = Field(default=30, ge=1, le=455)
     max_concurrent_scopes: int = Field(default=8, ge=1, le=64)
@@ -287,6 +289,19 @@ class Settings(BaseSettings):
             raise ValueError(f"two accounts have the name {quote(repeated[0])}; allowed: each name once.")
         return accounts
 
+    @field_validator("quota_mapping")
+    @classmethod
+    def _mapper_account_is_configured(
+        cls, quota_mapping: QuotaMappingSettings, info: ValidationInfo
+    ) -> QuotaMappingSettings:
+        names = [account.name for account in info.data.get("accounts", ())]
+        if quota_mapping.llm_account is not None and names and quota_mapping.llm_account not in names:
+            raise ValueError(
+                f"llm_account: read {quote(quota_mapping.llm_account)}; allowed: the name of a configured account: "
+                f"{', '.join(names)}."
+            )
+        return quota_mapping
+
     @classmethod
     def in_folder(cls, values: Mapping[str, Any], folder: Path) -> Self:
         """Make the settings from a file's values and the environment; a relative `warehouse` lies under the folder."""
@@ -307,6 +322,11 @@ class Settings(BaseSettings):
     def price_settings(self) -> PriceSettings:
         """Where prices come from, with absolute paths; `prices` has them as they were written."""
         return self.prices.in_folder(self._folder)
+
+    @property
+    def quota_mapping_settings(self) -> QuotaMappingSettings:
+        """Who decides where rules leave a quota open, with absolute paths; `quota_mapping` has them as written."""
+        return self.quota_mapping.in_folder(self._folder)
 
     @property
     def data_folder(self) -> Path:
@@ -347,6 +367,7 @@ _KNOWN_KEYS = KnownKeys(
         ("accounts", "logs", "*"): tuple(LogPlaceSettings.model_fields),
         ("applications",): tuple(ApplicationRule.model_fields),
         ("prices",): tuple(PriceSettings.model_fields),
+        ("quota_mapping",): tuple(QuotaMappingSettings.model_fields),
         ("report",): tuple(ReportSettings.model_fields),
         ("alerts",): tuple(AlertSettings.model_fields),
         ("alerts", "channels"): tuple(ChannelSettings.model_fields),
@@ -390,6 +411,9 @@ def load_settings(path: Path | None = None) -> Settings:
         # A path is shown whole: cut short, nobody could look for it.
         read = f"read '{missing}', where there is no file; allowed: the path of a CSV file."
         problems.append(f"{_place(('prices', name), file)}: prices.{name}: {read}")
+    for name, missing in settings.quota_mapping_settings.missing_files().items():
+        read = f"read '{missing}', where there is no file; allowed: the path of a CSV file."
+        problems.append(f"{_place(('quota_mapping', name), file)}: quota_mapping.{name}: {read}")
     if problems:
         raise ConfigurationError(problems)
     return settings
@@ -433,6 +457,10 @@ applications:                   # which application a request belongs to: the fi
 #   overrides: price_overrides.csv    # your agreed prices and discounts; this file is read when it is there
 #   file: prices.csv            # list prices of your own in place of the snapshot: raw.model_prices' columns
 #   sources: [snapshot, aws_price_list]  # asked weekly; also litellm_json: https://… (an address of LiteLLM's JSON)
+
+# quota_mapping:                # which quota limits which model; see docs/quota_mappings.md
+#   overrides_file: quota_overrides.csv  # what you decide; its columns are those of `usage-pipeline export quota-index`
+#   llm_model: us.anthropic.claude-haiku-4-5-20251001-v1:0  # asked where rules leave it open; off without it
 
 warehouse: data/warehouse.duckdb  # relative to this file; report.html and published/ lie beside it
 

@@ -21,6 +21,7 @@ _JSON_EXAMPLES = {
     "ACCOUNTS": '[{"name": "production", "regions": ["us-east-1"]}]',
     "APPLICATIONS": '[{"subject": "metadata", "key": "application"}]',
     "PRICES": '{"overrides": "price_overrides.csv"}',
+    "QUOTA_MAPPING": '{"overrides_file": "quota_overrides.csv"}',
     "PRICES__SOURCES": '["snapshot", "aws_price_list"]',
     "REPORT": '{"windows": ["1day"]}',
     "REPORT__WINDOWS": '["1day", "7days"]',
