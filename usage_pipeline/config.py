@@ -39,6 +39,7 @@ from usage_pipeline.config_alerts import (
     ThresholdSettings,
     of_shape,
 )
+from usage_pipeline.config_bill import BillSettings
 from usage_pipeline.config_environment import (
     CONFIG_VARIABLE,
     ENVIRONMENT_PREFIX,
@@ -259,6 +260,7 @@ class Settings(BaseSettings):
     warehouse: Path = Path("data/warehouse.duckdb")
     applications: tuple[ApplicationRule, ...] = DEFAULT_APPLICATIONS
     prices: PriceSettings = PriceSettings()
+    bill: BillSettings = BillSettings()
     report: ReportSettings = ReportSettings()
     alerts: Annotated[AlertSettings, of_shape(dict, "`key: value` lines")] = AlertSettings()
     quota_mapping: QuotaMappingSettings = QuotaMappingSettings()
@@ -324,6 +326,11 @@ class Settings(BaseSettings):
         return self.prices.in_folder(self._folder)
 
     @property
+    def bill_settings(self) -> BillSettings:
+        """Where the bill lies, with an absolute path."""
+        return self.bill.in_folder(self._folder)
+
+    @property
     def quota_mapping_settings(self) -> QuotaMappingSettings:
         """Who decides where rules leave a quota open, with absolute paths; `quota_mapping` has them as written."""
         return self.quota_mapping.in_folder(self._folder)
@@ -368,6 +375,7 @@ _KNOWN_KEYS = KnownKeys(
         ("applications",): tuple(ApplicationRule.model_fields),
         ("prices",): tuple(PriceSettings.model_fields),
         ("quota_mapping",): tuple(QuotaMappingSettings.model_fields),
+        ("bill",): tuple(BillSettings.model_fields),
         ("report",): tuple(ReportSettings.model_fields),
         ("alerts",): tuple(AlertSettings.model_fields),
         ("alerts", "channels"): tuple(ChannelSettings.model_fields),
@@ -457,6 +465,9 @@ applications:                   # which application a request belongs to: the fi
 #   overrides: price_overrides.csv    # your agreed prices and discounts; this file is read when it is there
 #   file: prices.csv            # list prices of your own in place of the snapshot: raw.model_prices' columns
 #   sources: [snapshot, aws_price_list]  # asked weekly; also litellm_json: https://… (an address of LiteLLM's JSON)
+
+# bill:                         # AWS's cost and usage report (CUR 2.0) on this machine; see docs/bill.md
+#   files: cur/data/*/*.csv.gz  # .csv, .csv.gz or .parquet
 
 # quota_mapping:                # which quota limits which model; see docs/quota_mappings.md
 #   overrides_file: quota_overrides.csv  # what you decide; its columns are those of `usage-pipeline export quota-index`

@@ -11,6 +11,7 @@ from usage_pipeline.checks import ALL_RULES
 from usage_pipeline.checks.rules import Rule
 from usage_pipeline.config import AccountSettings, ReportSettings, Settings
 from usage_pipeline.config_alerts import AlertSettings, BudgetSettings, ChannelSettings, ThresholdSettings
+from usage_pipeline.config_bill import BillSettings
 from usage_pipeline.config_prices import PriceSettings
 from usage_pipeline.config_quota_mapping import QuotaMappingSettings
 from usage_pipeline.raw_tables import OPS_TABLES, RAW_TABLES
@@ -99,10 +100,13 @@ def test_no_check_is_explained_that_is_gone() -> None:
 
 
 def test_every_setting_is_explained() -> None:
-    settings = {name for name in Settings.model_fields if name not in ("accounts", "prices", "report", "alerts", "quota_mapping")}
+    settings = {
+        name for name in Settings.model_fields if name not in ("accounts", "prices", "bill", "report", "alerts", "quota_mapping")
+    }
     nested = {f"accounts[].{name}" for name in AccountSettings.model_fields}
     nested |= {f"prices.{name}" for name in PriceSettings.model_fields}
     nested |= {f"quota_mapping.{name}" for name in QuotaMappingSettings.model_fields}
+    nested |= {f"bill.{name}" for name in BillSettings.model_fields}
     nested |= {f"report.{name}" for name in ReportSettings.model_fields}
     groups = {"channels", "thresholds", "budgets"}
     nested |= {f"alerts.{name}" for name in AlertSettings.model_fields if name not in groups}

@@ -24,6 +24,7 @@ from usage_pipeline.prices.price_rows import (
     per_million,
 )
 from usage_pipeline.prices.product_names import ModelNames
+from usage_pipeline.prices.usage_types import UnreadUsageTypeError, read_usage_type
 
 MARKETPLACE_SERVICE = "AmazonBedrockFoundationModels"
 """The service whose products say in words what they price; those of the others say it in their usage type."""
@@ -31,21 +32,6 @@ MARKETPLACE_SERVICE = "AmazonBedrockFoundationModels"
 SERVICE_CODES = ("AmazonBedrock", "AmazonBedrockService", MARKETPLACE_SERVICE)
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
-_USAGE_TYPE = re.compile(
-    r"[A-Z0-9]+-(?P<segment>.+?)-(?:"
-    r"(?P<direction>input|output)-tokens(?:-(?P<tier>standard|batch|flex|priority))?"
-    r"(?:(?P<long>-long-context)?-cross-region-(?P<scope>global|geo))?(?P<batch>-batch)?"
-    r"|cache-(?P<cache>read|write)-input-token-count(?P<cache_long>-long-context)?"
-    r"(?:-cross-region-(?P<cache_scope>global|geo))?"
-    r")"
-)
-_TIERS: dict[str | None, ServiceTier] = {
-    None: "default",
-    "standard": "default",
-    "batch": "batch",
-    "flex": "flex",
-    "priority": "priority",
-}
 _ENDPOINTS: dict[str | None, tuple[EndpointType, ...]] = {
     None: ("on_demand", "geo"),
     "geo": ("geo",),
@@ -188,22 +174,14 @@ def _only_price(product: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _in_usage_type(usage_type: str) -> tuple[_Dimension, str]:
     """What a usage type such as `USE1-NovaLite-input-tokens-batch` prices, and its part that names the model."""
-    found = _USAGE_TYPE.fullmatch(usage_type)
-    if found is None:
+    try:
+        found = read_usage_type(usage_type)
+    except UnreadUsageTypeError as error:
+        raise _NotUnderstoodError(str(error)) from error
+    if found.model_words is None:
         raise _NotUnderstoodError("no price of tokens on demand")
-    if found["segment"].endswith("-mantle"):
-        raise _NotUnderstoodError("another endpoint: bedrock-mantle")
-    if found["cache"]:
-        kind: TokenKind = "cache_read" if found["cache"] == "read" else "cache_write_5m"
-        band: ContextBand = "long" if found["cache_long"] else "standard"
-        return _Dimension(kind, "default", band, found["cache_scope"]), found["segment"]
-    if found["batch"] and found["tier"] not in (None, "standard"):
-        raise _NotUnderstoodError("more than one tier")
-    tier = "batch" if found["batch"] else _TIERS[found["tier"]]
-    band = "long" if found["long"] else "standard"
-    return _Dimension("input" if found["direction"] == "input" else "output", tier, band, found["scope"]), found[
-        "segment"
-    ]
+    dimension = _Dimension(found.token_kind, found.service_tier, found.context_band, found.scope)
+    return dimension, found.model_words
 
 
 def _in_words(description: str) -> _Dimension:
