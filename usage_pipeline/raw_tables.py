@@ -98,8 +98,9 @@ FOUNDATION_MODELS = StoredTable(
         output_modalities | varchar[] | TEXT, IMAGE, EMBEDDING, …
         inference_types | varchar[] | ON_DEMAND, PROVISIONED, INFERENCE_PROFILE
         lifecycle_status | varchar | ACTIVE or LEGACY
-        legacy_at | timestamp | when the model becomes legacy, UTC
-        end_of_life_at | timestamp | when the model stops answering, UTC
+        legacy_at | timestamp | when the model becomes legacy, UTC; NULL when AWS does not say
+        extended_access_at | timestamp | from when a legacy model may cost more, UTC; NULL when AWS does not say
+        end_of_life_at | timestamp | when the model stops answering, UTC; NULL when AWS does not say
     """
     ),
     "snapshot_date",
@@ -164,9 +165,10 @@ IMPORTED_MODELS = StoredTable(
 SERVICE_QUOTAS = StoredTable(
     "raw",
     "service_quotas",
-    "One row per day asked, account, Region and Bedrock quota code: applied values merged over AWS's defaults.",
+    "One row per account, Region, Bedrock quota code and period in which AWS said the same of it: applied values merged "
+    "over AWS's defaults.",
     _columns(
-        _SNAPSHOT
+        _SCOPE
         + """
         quota_code | varchar | such as L-F4DDD3EB; the same code in every Region
         quota_name | varchar | AWS's own name, from which model and metric are read
@@ -176,9 +178,10 @@ SERVICE_QUOTAS = StoredTable(
         unit | varchar | as AWS says; None for token quotas
         adjustable | boolean | whether an increase can be asked for
         quota_arn | varchar | the quota's ARN
+        valid_from | timestamp | when it was first read so, UTC
+        valid_to | timestamp | when it was read differently or was no longer listed, UTC; NULL while it holds
     """
     ),
-    "snapshot_date",
 )
 
 CLOUDWATCH_METRICS = StoredTable(
@@ -468,6 +471,57 @@ CHECK_RESULTS = StoredTable(
     """),
 )
 
+FINDINGS = StoredTable(
+    "ops",
+    "findings",
+    "One row per check and thing that the check found wrong, now or before: since when, how bad, and who was told.",
+    _columns("""
+        finding_id | varchar | sixteen hexadecimal digits made from check, table and subject
+        check_name | varchar | the statement that is not true
+        asset | varchar | schema.table that the check is about
+        subject | varchar | what it is about, as JSON of the key columns; {} when the check as a whole is one finding
+        severity | varchar | ERROR or WARN, as last seen
+        summary | varchar | one sentence
+        description | varchar | what it means and what to do
+        value | decimal(38, 6) | what was measured when last seen, in `unit`; NULL when unknown
+        threshold | decimal(38, 6) | what it is held against, in `unit`; NULL when there is none
+        unit | varchar | share (1 is the whole quota), USD, rows, …
+        worst_value | decimal(38, 6) | highest value since it opened
+        evidence | varchar | the worst contradicting row as last seen, as JSON
+        first_seen_at | timestamp | when it was ever first seen, UTC
+        opened_at | timestamp | since when it is, or last was, true without a break, UTC
+        last_seen_at | timestamp | run that saw it last, UTC
+        resolved_at | timestamp | first run that no longer saw it, UTC; NULL while it is open
+        notice | varchar | newest change worth telling: open, worse or resolved
+        notice_number | bigint | how many such changes there were
+        notice_severity | varchar | worst severity that was to be told since it opened
+        notice_value | decimal(38, 6) | highest value that was to be told since it opened
+        notified_at | timestamp | newest message about it that some channel took, UTC; as known when the run began
+        notified_state | varchar | what that message said: open, worse, reminder or resolved
+        delivery_error | varchar | why channels did not take messages, as known when the run began; NULL when all did
+        attempts | bigint | messages tried since it opened, on all channels
+    """),
+)
+
+ALERT_DELIVERIES = StoredTable(
+    "ops",
+    "alert_deliveries",
+    "One row per message and channel: whether the channel took it. A copy of alerts.sqlite as each run begins.",
+    _columns("""
+        channel | varchar | the channel's name in the configuration, after `dry run: ` when nothing was really sent
+        finding_id | varchar | as in ops.findings; of runs that failed, an identifier of its own
+        opened_at | timestamp | when the finding opened, UTC
+        notice_number | bigint | which change of the finding the message tells
+        reminder | bigint | 0 for the first message about the change, then 1, 2, …
+        notice | varchar | open, worse, reminder or resolved
+        attempts | bigint | how often it was tried
+        first_attempt_at | timestamp | UTC
+        last_attempt_at | timestamp | UTC
+        delivered_at | timestamp | when the channel took it, UTC; NULL when it has not
+        error | varchar | why the newest attempt failed, never with an address; NULL when it did not
+    """),
+)
+
 RUNS = StoredTable(
     "ops",
     "runs",
@@ -509,6 +563,8 @@ OPS_TABLES = (
     SQL_MODEL_BUILDS,
     DAY_CHANGES,
     CHECK_RESULTS,
+    FINDINGS,
+    ALERT_DELIVERIES,
     RUNS,
 )
 

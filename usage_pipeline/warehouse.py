@@ -22,6 +22,7 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from usage_pipeline.raw_tables import CLOUDWATCH_SERIES, DAY_CHANGES, SOURCE_STATUS, STORED_TABLES, StoredTable
+from usage_pipeline.warehouse_migrations import bring_up_to_date
 
 WAREHOUSE_POOL = "warehouse"
 """Dagster pool of every asset and check that opens the warehouse; the instance limits it to one at a time."""
@@ -128,13 +129,15 @@ def _busy_text(database: str, waited: float, error: str) -> str:
 
 
 def prepare_tables(con: duckdb.DuckDBPyConnection) -> None:
-    """Create missing schemas and stored tables, and add columns that are new since the file was made.
+    """Create missing schemas and stored tables, and bring those of an earlier version to this version's columns.
 
     Raises:
         WarehouseSchemaError: an existing column has another type; names table, column and both types.
     """
     con.execute(";".join(f"create schema if not exists {schema}" for schema in SCHEMAS))
     present = _present_columns(con)
+    if bring_up_to_date(con, present, _create):
+        present = _present_columns(con)
     for table in STORED_TABLES.values():
         columns = present.get(table.qualified_name)
         if columns is None:
@@ -237,7 +240,7 @@ def _fitted(table: StoredTable, rows: pa.Table) -> pa.Table:
 
 
 @contextmanager
-def _registered(con: duckdb.DuckDBPyConnection, **tables: pa.Table) -> Generator[None]:
+def registered(con: duckdb.DuckDBPyConnection, **tables: pa.Table) -> Generator[None]:
     """Make Arrow tables readable in SQL under their keyword names."""
     for name, table in tables.items():
         con.register(name, table)
@@ -250,7 +253,7 @@ def _registered(con: duckdb.DuckDBPyConnection, **tables: pa.Table) -> Generator
 
 def replace_all(con: duckdb.DuckDBPyConnection, table: StoredTable, rows: pa.Table) -> int:
     """Replace the whole table, in one transaction; returns how many rows it has now."""
-    with _registered(con, incoming_rows=_fitted(table, rows)), transaction(con):
+    with registered(con, incoming_rows=_fitted(table, rows)), transaction(con):
         con.execute(f"delete from {table.qualified_name}")
         con.execute(f"insert into {table.qualified_name} by name select * from incoming_rows")
     return rows.num_rows
@@ -280,7 +283,7 @@ def replace_days(
         f"{day_column} in (select day from replaced_days)"
         " and (account_id, region) in (select (account_id, region) from replaced_scopes)"
     )
-    with _registered(con, **replaced):
+    with registered(con, **replaced):
         return _swap(con, table, rows, condition)
 
 
@@ -326,7 +329,7 @@ def replace_series(
             and points.ts >= series.start_ts
             and points.ts < series.end_ts
     )"""
-    with _registered(con, replaced_series=replaced):
+    with registered(con, replaced_series=replaced):
         return _swap(con, table, rows, condition)
 
 
@@ -349,7 +352,7 @@ def _scopes_table(scopes: Collection[ScopeKey]) -> pa.Table:
 def _swap(con: duckdb.DuckDBPyConnection, table: StoredTable, rows: pa.Table, condition: str) -> int:
     """Delete what fits the condition (over the alias `points`), insert the rows, note the days that changed."""
     incoming = _fitted(table, rows)
-    with _registered(con, incoming_rows=incoming), transaction(con):
+    with registered(con, incoming_rows=incoming), transaction(con):
         fitting = con.execute(f"select count(*) from incoming_rows as points where {condition}").fetchone()
         if fitting != (incoming.num_rows,):
             raise ValueError(
@@ -400,7 +403,7 @@ def note_changed_days(con: duckdb.DuckDBPyConnection, table_name: str, days: Col
 def upsert(con: duckdb.DuckDBPyConnection, table: StoredTable, rows: pa.Table, keys: Sequence[str]) -> int:
     """Replace the rows that have the same key values (NULL equals NULL) and add the others, in one transaction."""
     same_keys = " and ".join(f'stored."{key}" is not distinct from incoming."{key}"' for key in keys)
-    with _registered(con, incoming_rows=_fitted(table, rows)), transaction(con):
+    with registered(con, incoming_rows=_fitted(table, rows)), transaction(con):
         con.execute(
             f"delete from {table.qualified_name} as stored"
             f" where exists (from incoming_rows as incoming where {same_keys})"
@@ -429,7 +432,7 @@ def record_source_status(con: duckdb.DuckDBPyConnection, rows: pa.Table) -> int:
     still stored. A row of an account that could not be reached (no Region) goes when one of its Regions answers.
     """
     name = SOURCE_STATUS.qualified_name
-    with _registered(con, incoming_rows=_fitted(SOURCE_STATUS, rows)), transaction(con):
+    with registered(con, incoming_rows=_fitted(SOURCE_STATUS, rows)), transaction(con):
         earlier = f"from {name} as stored where {_SAME_READING} and stored.covered_until is not null"
         kept = con.execute(
             f"""
@@ -445,7 +448,7 @@ def record_source_status(con: duckdb.DuckDBPyConnection, rows: pa.Table) -> int:
         ).to_arrow_table()
         before = _reading_contents(con)
         con.execute(f"delete from {name} as stored where exists (from incoming_rows as incoming where {_SAME_READING})")
-        with _registered(con, kept_rows=kept):
+        with registered(con, kept_rows=kept):
             con.execute(f"insert into {name} by name select * from kept_rows")
         note_changed_days(con, name, _differing_days(before, _reading_contents(con)))
     return rows.num_rows

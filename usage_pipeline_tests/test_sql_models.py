@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from usage_pipeline.raw_tables import STORED_TABLES
+from usage_pipeline.raw_tables import SERVICE_QUOTAS, STORED_TABLES
 from usage_pipeline.sql_builds import BuiltModel, build, contiguous_ranges, window_values
 from usage_pipeline.sql_models import SqlModel, SqlModelError, column_lineage, column_types, load_models
 from usage_pipeline.warehouse import Warehouse, prepare_tables
@@ -307,19 +307,18 @@ def test_a_changed_burndown_rate_restates_every_day() -> None:
 def test_a_changed_quota_value_restates_the_days_from_then_on() -> None:
     store = used_store()
     store.build()
-    store.quota(SONNET, "geo", "tpm", 2_000, snapshot=DAY, mapped=False)
-    store.build()
-    # The first value that was read also stands for the days before; here it is replaced by a correction of that day.
-    assert store.rows("select distinct tpm_limit from marts.quota_usage_minutely order by all") == [(2_000,), (None,)]
-
-    store.quota(SONNET, "geo", "tpm", 3_000, snapshot=DAY - timedelta(days=1), mapped=False)
-    store.build()
     limits = "select distinct usage_date, tpm_limit from marts.quota_usage_minutely where tpm_limit is not null"
-    assert store.rows(f"{limits} order by all") == [
-        (DAY - timedelta(days=2), 3_000),
-        (DAY - timedelta(days=1), 3_000),
-        (DAY, 2_000),
-    ]
+    days = [DAY - timedelta(days=back) for back in (2, 1, 0)]
+    # The first value that was read also stands for the days before.
+    assert store.rows(f"{limits} order by all") == [(day, 1_000) for day in days]
+
+    store.forget(SERVICE_QUOTAS)
+    for value, valid_from, valid_to in ((1_000, at("10T09:00"), at("13T00:00")), (2_000, at("13T00:00"), None)):
+        store.quota(SONNET, "geo", "tpm", value, valid_from=valid_from, valid_to=valid_to, mapped=False)
+    built = by_name(store.build())
+    assert store.rows(f"{limits} order by all") == [(days[0], 1_000), (days[1], 2_000), (days[2], 2_000)]
+    assert built["marts.quota_usage_minutely"].is_rebuilt_whole
+    assert built["marts.usage_minutely"].is_unchanged
 
 
 def test_a_new_catalogue_that_says_the_same_rebuilds_no_day() -> None:
@@ -331,7 +330,6 @@ def test_a_new_catalogue_that_says_the_same_rebuilds_no_day() -> None:
     store.system_profile(f"us.{SONNET}", arns(SONNET, "us-east-1", "us-west-2"), snapshot=tomorrow)
     routed = arns(SONNET, "us-east-1", "us-west-2")
     store.application_profile("searchsearch", routed, tags={"team": "search"}, snapshot=tomorrow)
-    store.quota(SONNET, "geo", "tpm", 1_000, snapshot=tomorrow, mapped=False)
     built = by_name(store.build())
     for table in ("usage_minutely", "quota_usage_minutely", "quota_headroom", "usage_statistics"):
         assert built[f"marts.{table}"].is_unchanged
@@ -345,7 +343,7 @@ def test_what_nobody_uses_restates_no_day() -> None:
     tomorrow = DAY + timedelta(days=1)
     store.model(unused, snapshot=tomorrow)
     store.application_profile("newnewnewnew", arns(unused, "us-east-1"), snapshot=tomorrow)
-    store.quota(unused, "on_demand", "tpm", 9, snapshot=tomorrow)
+    store.quota(unused, "on_demand", "tpm", 9)
     store.burndown(unused, 7)
     built = by_name(store.build())
     for table in ("usage_minutely", "quota_usage_minutely", "quota_headroom"):

@@ -16,9 +16,9 @@ from usage_pipeline.raw_tables import (
     CLOUDWATCH_METRICS,
     CLOUDWATCH_SERIES,
     DAY_CHANGES,
+    IMPORTED_MODELS,
     RUNS,
     SCOPES,
-    SERVICE_QUOTAS,
     SOURCE_STATUS,
     STORED_TABLES,
     StoredTable,
@@ -206,38 +206,38 @@ def test_missing_and_unknown_columns_are_named(con: duckdb.DuckDBPyConnection) -
 # Replacing
 
 
-def quota(day: date, value: float, scope: tuple[str, str] = HERE) -> dict[str, Any]:
+def listed(day: date, name: str, scope: tuple[str, str] = HERE) -> dict[str, Any]:
     return {
         "snapshot_date": day,
         "account_id": scope[0],
         "region": scope[1],
-        "quota_code": "L-1",
-        "limit_value": value,
+        "model_arn": "arn:aws:bedrock:us-east-1:111122223333:imported-model/a",
+        "model_name": name,
     }
 
 
 def test_days_are_replaced_for_the_scopes_that_were_read_and_no_other(con: duckdb.DuckDBPyConnection) -> None:
     scopes = {HERE, THERE}
-    first = rows_of(SERVICE_QUOTAS, quota(EARLIER, 1), quota(DAY, 2), quota(DAY, 3, THERE))
-    assert replace_days(con, SERVICE_QUOTAS, first, {EARLIER, DAY}, scopes) == 3
+    first = rows_of(IMPORTED_MODELS, listed(EARLIER, "a"), listed(DAY, "b"), listed(DAY, "c", THERE))
+    assert replace_days(con, IMPORTED_MODELS, first, {EARLIER, DAY}, scopes) == 3
     # The other account could not be read this time: its row of the same day stays.
-    assert replace_days(con, SERVICE_QUOTAS, rows_of(SERVICE_QUOTAS, quota(DAY, 20)), {DAY}, {HERE}) == 1
-    kept = "select snapshot_date, account_id, limit_value from raw.service_quotas order by all"
-    assert con.execute(kept).fetchall() == [(EARLIER, HERE[0], 1), (DAY, HERE[0], 20), (DAY, THERE[0], 3)]
+    assert replace_days(con, IMPORTED_MODELS, rows_of(IMPORTED_MODELS, listed(DAY, "new")), {DAY}, {HERE}) == 1
+    kept = "select snapshot_date, account_id, model_name from raw.imported_models order by all"
+    assert con.execute(kept).fetchall() == [(EARLIER, HERE[0], "a"), (DAY, HERE[0], "new"), (DAY, THERE[0], "c")]
 
 
 def test_a_scope_that_answered_with_nothing_loses_its_old_rows(con: duckdb.DuckDBPyConnection) -> None:
-    replace_days(con, SERVICE_QUOTAS, rows_of(SERVICE_QUOTAS, quota(DAY, 2)), {DAY}, {HERE})
-    assert replace_days(con, SERVICE_QUOTAS, rows_of(SERVICE_QUOTAS), {DAY}, {HERE}) == 0
-    assert con.execute("select count(*) from raw.service_quotas").fetchone() == (0,)
+    replace_days(con, IMPORTED_MODELS, rows_of(IMPORTED_MODELS, listed(DAY, "a")), {DAY}, {HERE})
+    assert replace_days(con, IMPORTED_MODELS, rows_of(IMPORTED_MODELS), {DAY}, {HERE}) == 0
+    assert con.execute("select count(*) from raw.imported_models").fetchone() == (0,)
 
 
-@pytest.mark.parametrize("row", [quota(EARLIER, 1), quota(DAY, 1, THERE)])
+@pytest.mark.parametrize("row", [listed(EARLIER, "b"), listed(DAY, "b", THERE)])
 def test_a_row_outside_what_is_replaced_changes_nothing(con: duckdb.DuckDBPyConnection, row: dict[str, Any]) -> None:
-    replace_days(con, SERVICE_QUOTAS, rows_of(SERVICE_QUOTAS, quota(DAY, 2)), {DAY}, {HERE})
+    replace_days(con, IMPORTED_MODELS, rows_of(IMPORTED_MODELS, listed(DAY, "a")), {DAY}, {HERE})
     with pytest.raises(ValueError, match="1 of 2 lie outside"):
-        replace_days(con, SERVICE_QUOTAS, rows_of(SERVICE_QUOTAS, quota(DAY, 9), row), {DAY}, {HERE})
-    assert con.execute("select limit_value from raw.service_quotas").fetchall() == [(2,)]
+        replace_days(con, IMPORTED_MODELS, rows_of(IMPORTED_MODELS, listed(DAY, "c"), row), {DAY}, {HERE})
+    assert con.execute("select model_name from raw.imported_models").fetchall() == [("a",)]
 
 
 def test_a_table_without_days_is_not_replaced_by_days(con: duckdb.DuckDBPyConnection) -> None:

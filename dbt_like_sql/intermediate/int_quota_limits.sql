@@ -1,8 +1,9 @@
--- One row per pool, kind of quota (tpm, rpm, tpd, concurrency) and period of days in which its value was the same.
+-- One row per pool, kind of quota (tpm, rpm, tpd, concurrency) and period in which its value was the same.
 --
--- AWS tells only today's value, so the first value that was read also stands for all days before. `limit_value` is what
--- the pool may use: tokens per day are doubled for geographic endpoints where the quota's own name says so.
-with changes as (
+-- AWS tells only the present value, so the first value that was read also stands for all time before. `valid_to` is
+-- exclusive, NULL while the value holds. `limit_value` is what the pool may use: tokens per day are doubled for geographic
+-- endpoints where the quota's own name says so.
+with compared as (
     select
         account_id,
         region,
@@ -11,23 +12,39 @@ with changes as (
         limit_value,
         limit_source,
         is_doubled_for_geo,
-        snapshot_date,
-        row_number() over snapshots = 1 as is_first,
+        if(row_number() over readings = 1, timestamp '1970-01-01', valid_from) as valid_from,
+        valid_to,
+        lag(valid_to) over readings is distinct from stg_service_quotas.valid_from
+        or limit_value is distinct from lag(limit_value) over readings
+        or limit_source is distinct from lag(limit_source) over readings
+        or quota_name is distinct from lag(quota_name) over readings as is_another_value,
     from staging.stg_service_quotas
-    window snapshots as (partition by account_id, region, quota_code order by snapshot_date)
-    qualify
-        is_first
-        or limit_value is distinct from lag(limit_value) over snapshots
-        or limit_source is distinct from lag(limit_source) over snapshots
-        or quota_name is distinct from lag(quota_name) over snapshots
+    window readings as (partition by account_id, region, quota_code order by stg_service_quotas.valid_from)
 ),
 
+numbered as (
+    select
+        *,
+        count_if(is_another_value) over (
+            partition by account_id, region, quota_code order by valid_from
+        ) as period,
+    from compared
+),
+
+-- What changed beside the value, such as whether it is adjustable, is no reason to divide a period.
 values_by_period as (
     select
-        * exclude (snapshot_date, is_first),
-        if(is_first, date '1970-01-01', snapshot_date) as valid_from,
-        lead(snapshot_date) over (partition by account_id, region, quota_code order by snapshot_date) - 1 as valid_to,
-    from changes
+        account_id,
+        region,
+        quota_code,
+        any_value(quota_name) as quota_name,
+        any_value(limit_value) as limit_value,
+        any_value(limit_source) as limit_source,
+        any_value(is_doubled_for_geo) as is_doubled_for_geo,
+        min(valid_from) as valid_from,
+        if(bool_or(valid_to is null), null, max(valid_to)) as valid_to,
+    from numbered
+    group by account_id, region, quota_code, period
 )
 
 select

@@ -1,5 +1,7 @@
--- One row per pool, quota (tpm, rpm, tpd) and UTC day with use: how near the pool came to the limit of that day.
+-- One row per pool, quota (tpm, rpm, tpd) and UTC day with use: how near the pool came to its limit.
 --
+-- `limit_value` is the limit at the end of what was read of the day. `utilization_peak` and minutes_over_… hold each
+-- period against the limit at its start, so on a day in which the limit changed they do not follow from `limit_value`.
 -- tpm and rpm: `peak` is the highest minute; p50 to p99 look at every minute that was read, idle ones as 0, and the
 -- `_active` ones at minutes with traffic; both use one-minute periods only, so they are NULL on a day of coarser ones.
 -- On such a day (`resolution_seconds` above 60) the peak is a mean over the period and the true peak may be higher.
@@ -94,8 +96,9 @@ minute_peaks as (
         pool_id,
         usage_date,
         quota,
-        any_value(limit_value) as limit_value,
+        bool_or(limit_value is not null) as has_limit,
         if(bool_or(value is null), null, max(value)) as peak,
+        if(bool_or(value is null), null, max(value / nullif(limit_value, 0))) as utilization_peak,
         arg_min(ts, (-value, ts)) as worst_minute,
         coalesce(arg_min(throttles, (-value, ts)), 0) as worst_minute_throttles,
         (sum(resolution_seconds) filter (where value > 0.8 * limit_value) / 60)::bigint as minutes_over_80pct,
@@ -104,32 +107,34 @@ minute_peaks as (
     group by pool_id, usage_date, quota
 ),
 
+-- The running total never falls, so a period is over a mark until the next one begins.
+day_periods as (
+    select
+        usage_rows.*,
+        max(day_tokens_running) over pool_day as day_total,
+        date_diff(
+            'minute',
+            ts,
+            coalesce(lead(ts) over (pool_day order by ts), coverage.covered_until)
+        ) as minutes_until_next,
+    from usage_rows
+    left join coverage using (account_id, region, usage_date)
+    window pool_day as (partition by pool_id, usage_date)
+),
+
 day_peaks as (
     select
         pool_id,
         usage_date,
         'tpd' as quota,
-        any_value(usage_rows.tpd_limit) as limit_value,
+        bool_or(tpd_limit is not null) as has_limit,
         if(bool_or(day_tokens_running is null), null, max(day_tokens_running))::double as peak,
+        if(bool_or(day_tokens_running is null), null, max(tpd_utilization)) as utilization_peak,
         min(ts) filter (where day_tokens_running = day_total) as worst_minute,
         coalesce(arg_min(throttles, ts) filter (where day_tokens_running = day_total), 0) as worst_minute_throttles,
-        date_diff(
-            'minute',
-            min(ts) filter (where day_tokens_running > 0.8 * tpd_limit),
-            any_value(covered_until)
-        ) as minutes_over_80pct,
-        date_diff(
-            'minute',
-            min(ts) filter (where day_tokens_running > tpd_limit),
-            any_value(covered_until)
-        ) as minutes_over_limit,
-    from (
-        select
-            *,
-            max(day_tokens_running) over (partition by pool_id, usage_date) as day_total,
-        from usage_rows
-    ) as usage_rows
-    left join coverage using (account_id, region, usage_date)
+        (sum(minutes_until_next) filter (where day_tokens_running > 0.8 * tpd_limit))::bigint as minutes_over_80pct,
+        (sum(minutes_until_next) filter (where day_tokens_running > tpd_limit))::bigint as minutes_over_limit,
+    from day_periods
     group by pool_id, usage_date
 ),
 
@@ -151,6 +156,25 @@ pool_days as (
         max(resolution_seconds) as resolution_seconds,
     from usage_rows
     group by all
+),
+
+-- The limits at the end of what was read of the day.
+end_limits as (
+    select
+        pool_days.pool_id,
+        pool_days.usage_date,
+        unnest(['tpm', 'rpm', 'tpd']) as quota,
+        unnest([limits.tpm_limit, limits.rpm_limit, limits.tpd_limit]) as limit_value,
+    from pool_days
+    left join coverage using (account_id, region, usage_date)
+    inner join intermediate.int_quota_limits_used as limits
+        on
+            pool_days.pool_id = limits.pool_id
+            and limits.valid_from < coalesce(coverage.covered_until, pool_days.usage_date + interval 1 day)
+            and (
+                limits.valid_to is null
+                or limits.valid_to >= coalesce(coverage.covered_until, pool_days.usage_date + interval 1 day)
+            )
 ),
 
 profile_shares as (
@@ -204,7 +228,7 @@ select
     pool_days.region,
     peaks.quota,
     peaks.usage_date,
-    peaks.limit_value,
+    end_limits.limit_value,
     peaks.peak,
     distributions.all_minutes[1] as p50,
     distributions.all_minutes[2] as p90,
@@ -214,9 +238,9 @@ select
     distributions.active_minutes[2] as p90_active,
     distributions.active_minutes[3] as p95_active,
     distributions.active_minutes[4] as p99_active,
-    peaks.peak / nullif(peaks.limit_value, 0) as utilization_peak,
-    if(peaks.limit_value is null, null, coalesce(peaks.minutes_over_80pct, 0)) as minutes_over_80pct,
-    if(peaks.limit_value is null, null, coalesce(peaks.minutes_over_limit, 0)) as minutes_over_limit,
+    peaks.utilization_peak,
+    if(peaks.has_limit, coalesce(peaks.minutes_over_80pct, 0), null) as minutes_over_80pct,
+    if(peaks.has_limit, coalesce(peaks.minutes_over_limit, 0), null) as minutes_over_limit,
     pool_days.throttles,
     pool_days.throttled_minutes,
     peaks.worst_minute,
@@ -226,6 +250,7 @@ select
     pool_days.resolution_seconds,
 from peaks
 inner join pool_days using (pool_id, usage_date)
+left join end_limits using (pool_id, usage_date, quota)
 left join distributions using (pool_id, usage_date, quota)
 left join top_profiles using (pool_id, usage_date, quota)
 left join coverage using (account_id, region, usage_date)

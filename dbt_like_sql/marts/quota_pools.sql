@@ -42,14 +42,14 @@ newest_limits as (
     where valid_to is null
 ),
 
-catalogue_days as (
+held as (
     select
         account_id,
         region,
         quota_code,
-        max(snapshot_date) as limit_as_of,
+        valid_from::date as limit_as_of,
     from staging.stg_service_quotas
-    group by account_id, region, quota_code
+    where valid_to is null
 ),
 
 quotas as (
@@ -61,17 +61,17 @@ quotas as (
         limits.limit_value,
         limits.limit_source,
         coalesce(limits.is_doubled, false) as is_doubled,
-        catalogue_days.limit_as_of,
+        held.limit_as_of,
         mappings.method,
         mappings.status,
         list_position(['tpm', 'rpm', 'tpd', 'concurrency'], mappings.quota_kind) as place,
     from staging.stg_quota_mappings as mappings
     left join newest_limits as limits using (pool_id, quota_kind)
-    left join catalogue_days
+    left join held
         on
-            mappings.account_id = catalogue_days.account_id
-            and mappings.region = catalogue_days.region
-            and mappings.quota_code = catalogue_days.quota_code
+            mappings.account_id = held.account_id
+            and mappings.region = held.region
+            and mappings.quota_code = held.quota_code
 ),
 
 pool_quotas as (

@@ -1,4 +1,4 @@
--- One row per pool and minute (or coarser period) with use: the sum over its profiles, against the limits of that day.
+-- One row per pool and minute (or coarser period) with use: the sum over its profiles, against the limits at its start.
 --
 -- Where a pool's profiles were stored at different resolutions within an hour, that hour has the coarsest of them.
 -- A row coarser than a minute is a mean: its utilization compares the mean per minute with the limit, and minutes
@@ -56,20 +56,22 @@ pool_rows as (
     group by all
 ),
 
+-- Most days have one period of limits for each pool, so the minutes find theirs by the day first.
 day_limits as (
     select
         days.pool_id,
         days.usage_date,
-        max(limits.limit_value) filter (where limits.quota_kind = 'tpm') as tpm_limit,
-        max(limits.limit_value) filter (where limits.quota_kind = 'rpm') as rpm_limit,
-        max(limits.limit_value) filter (where limits.quota_kind = 'tpd') as tpd_limit,
+        limits.tpm_limit,
+        limits.rpm_limit,
+        limits.tpd_limit,
+        limits.valid_from,
+        limits.valid_to,
     from (select distinct pool_id, usage_date from pool_rows) as days
-    left join intermediate.int_quota_limits_used as limits
+    inner join intermediate.int_quota_limits_used as limits
         on
             days.pool_id = limits.pool_id
-            and days.usage_date >= limits.valid_from
-            and (limits.valid_to is null or days.usage_date <= limits.valid_to)
-    group by days.pool_id, days.usage_date
+            and limits.valid_from < days.usage_date + 1
+            and (limits.valid_to is null or limits.valid_to > days.usage_date)
 ),
 
 measured as (
@@ -84,7 +86,12 @@ measured as (
         count(*) over so_far - count(pool_rows.consumed_tokens) over so_far as unknown_periods,
         if(unknown_periods > 0, null, known_day_tokens) as day_tokens_running,
     from pool_rows
-    left join day_limits using (pool_id, usage_date)
+    left join day_limits
+        on
+            pool_rows.pool_id = day_limits.pool_id
+            and pool_rows.usage_date = day_limits.usage_date
+            and pool_rows.ts >= day_limits.valid_from
+            and (day_limits.valid_to is null or pool_rows.ts < day_limits.valid_to)
     window so_far as (partition by pool_rows.pool_id, pool_rows.usage_date order by pool_rows.ts)
 )
 

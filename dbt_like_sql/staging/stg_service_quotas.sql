@@ -1,6 +1,6 @@
--- One row per day asked, account, Region and Bedrock quota code: the applied value, else AWS's default.
+-- One row per account, Region, Bedrock quota code and period in which AWS said the same of it: the applied value, else
+-- AWS's default.
 select
-    snapshot_date,
     account_id,
     region,
     quota_code,
@@ -9,4 +9,6 @@ select
     limit_source,
     -- AWS says it in the quota's own name, and only there; a global quota is never doubled.
     quota_name ilike '%doubled for cross-region calls%' as is_doubled_for_geo,
+    valid_from,
+    valid_to,
 from raw.service_quotas

@@ -71,7 +71,7 @@ _MODELS_OF_SCOPES = """
 _NEWEST_QUOTAS = """
     select account_id, region, quota_code, quota_name
     from raw.service_quotas
-    qualify snapshot_date = max(snapshot_date) over (partition by account_id, region)
+    where valid_to is null
 """
 
 

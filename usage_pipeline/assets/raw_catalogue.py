@@ -1,17 +1,21 @@
-"""What each account and Region has: models, profiles, deployments, quotas, a place for logs. One snapshot a day, kept.
+"""What each account and Region has: models, profiles, deployments, quotas, a place for logs.
 
-AWS tells the present only, so a run for past days stores today's snapshot under today. Not here: usage
+AWS tells the present only: a snapshot a day is kept, stored under today also in a run for past days, and quotas are kept
+as periods in which AWS said the same. Not here: usage
 (`raw_metrics.py`), the calls (`aws/bedrock.py`, `aws/service_quotas.py`).
 """
 
-from collections.abc import Callable
+import datetime as dt
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pyarrow as pa
 
 from usage_pipeline.assets.catalogue_storage import store_snapshot
 from usage_pipeline.assets.metadata import reading_metadata, stored_table_schema
+from usage_pipeline.assets.quota_storage import store_quotas
 from usage_pipeline.assets.readings import (
     Coverage,
     ReadingStamp,
@@ -24,7 +28,7 @@ from usage_pipeline.aws.access import AwsAccess
 from usage_pipeline.aws.invocation_logging import read_log_delivery
 from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.sessions import AccountSession
-from usage_pipeline.aws.source_reading import Listing
+from usage_pipeline.aws.source_reading import Listing, ScopeReading
 from usage_pipeline.config import Settings
 from usage_pipeline.partitions import daily_partitions, partition_days
 from usage_pipeline.raw_tables import (
@@ -48,6 +52,9 @@ from usage_pipeline.warehouse import (
 SCOPES_KEY = dg.AssetKey([SCOPES.schema, SCOPES.name])
 
 ReadListing = Callable[[AccountSession, Scope], Listing[Any]]
+
+StoreListings = Callable[[duckdb.DuckDBPyConnection, Sequence[ScopeReading[Listing[Any]]], dt.datetime], int]
+"""Stores what the scopes listed at a moment (naive UTC); returns the rows that hold now."""
 
 
 @dg.asset(
@@ -76,8 +83,16 @@ def raw_scopes(warehouse: Warehouse, aws: dg.ResourceParam[AwsAccess]) -> dg.Mat
     )
 
 
-def build_catalogue_asset(table: StoredTable, read: ReadListing) -> dg.AssetsDefinition:
-    """The asset of one catalogue: list it in every scope, replace today's snapshot, note how it went."""
+def build_catalogue_asset(
+    table: StoredTable, read: ReadListing, store: StoreListings | None = None
+) -> dg.AssetsDefinition:
+    """The asset of one catalogue: list it in every scope, store it, note how it went.
+
+    Args:
+        table: the raw table.
+        read: lists one scope.
+        store: how the listings are stored; without it, today's snapshot is replaced.
+    """
 
     @dg.asset(
         key=[table.schema, table.name],
@@ -107,7 +122,10 @@ def build_catalogue_asset(table: StoredTable, read: ReadListing) -> dg.AssetsDef
         }
         stamp = ReadingStamp(table.name, context.run_id, now)
         with warehouse.connect() as con:
-            rows = store_snapshot(con, table, readings, now.date())
+            if store:
+                rows = store(con, readings, now)
+            else:
+                rows = store_snapshot(con, table, readings, now.date())
             record_source_status(con, status_rows(stamp, days, readings, aws.resolved.unreachable, coverage))
         return dg.MaterializeResult(metadata=reading_metadata(table, rows, readings))
 
@@ -135,6 +153,7 @@ catalogue_assets = [
     build_catalogue_asset(
         SERVICE_QUOTAS,
         lambda session, scope: service_quotas.list_service_quotas(session.client("service-quotas", scope.region)),
+        store_quotas,
     ),
     build_catalogue_asset(
         LOG_DELIVERY,

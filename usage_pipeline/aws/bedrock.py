@@ -42,6 +42,7 @@ class FoundationModel:
     inference_types: tuple[str, ...]
     lifecycle_status: str | None
     legacy_at: datetime | None
+    extended_access_at: datetime | None
     end_of_life_at: datetime | None
 
 
@@ -98,6 +99,7 @@ def list_foundation_models(client: "BedrockClient") -> Listing[FoundationModel]:
                     inference_types=tuple(model.get("inferenceTypesSupported", ())),
                     lifecycle_status=model.get("modelLifecycle", {}).get("status"),
                     legacy_at=_utc(model.get("modelLifecycle", {}).get("legacyTime")),
+                    extended_access_at=_utc(model.get("modelLifecycle", {}).get("publicExtendedAccessTime")),
                     end_of_life_at=_utc(model.get("modelLifecycle", {}).get("endOfLifeTime")),
                 )
                 for model in client.list_foundation_models()["modelSummaries"]

@@ -31,7 +31,7 @@ EVERY_MAPPED_CODE_EXISTS = Rule(
                 region,
                 quota_code,
             from raw.service_quotas
-            qualify snapshot_date = max(snapshot_date) over (partition by account_id, region)
+            where valid_to is null
         )
 
         select
@@ -176,7 +176,7 @@ def _mapped_quotas(con: duckdb.DuckDBPyConnection) -> list[tuple[_Mapping, Found
                 quota_code,
                 quota_name,
             from raw.service_quotas
-            qualify snapshot_date = max(snapshot_date) over (partition by account_id, region)
+            where valid_to is null
         ),
 
         models as (

@@ -1,5 +1,3 @@
-from datetime import date
-
 import pytest
 
 from usage_pipeline.assets.quota_mappings import mapping_rows
@@ -59,8 +57,8 @@ def test_a_scope_whose_quotas_were_never_read_has_no_rows(store: Store) -> None:
 
 def test_the_newest_catalogue_of_the_scope_decides(store: Store) -> None:
     store.model(SONNET, model_name="Claude Sonnet 4.5")
-    store.quota(SONNET, "geo", "tpm", 1, name=GEO_SONNET, mapped=False, snapshot=date(2026, 11, 13))
-    store.quota(SONNET, "global", "tpm", 1, name=GLOBAL_SONNET, mapped=False, snapshot=date(2026, 11, 14))
+    store.quota(SONNET, "geo", "tpm", 1, name=GEO_SONNET, mapped=False, valid_to=at("14T10:30"))
+    store.quota(SONNET, "global", "tpm", 1, name=GLOBAL_SONNET, mapped=False)
 
     assert mapped(store) == [(SONNET, "global", "tpm", GLOBAL_SONNET)]
 

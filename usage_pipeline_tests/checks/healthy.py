@@ -64,13 +64,14 @@ def _catalogues(store: Store) -> None:
     ):
         store.add(
             raw.SERVICE_QUOTAS,
-            snapshot_date=TODAY,
             account_id=scope["account_id"],
             region=scope["region"],
             quota_code=code,
             quota_name=name,
             limit_value=200_000.0,
             limit_source="default",
+            default_value=200_000.0,
+            valid_from=NOW,
         )
 
 

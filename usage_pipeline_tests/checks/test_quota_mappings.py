@@ -26,11 +26,10 @@ def found(con: duckdb.DuckDBPyConnection, rule: Rule, *columns: str) -> list[tup
 
 def test_a_code_must_be_in_the_newest_catalogue_of_its_own_scope(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
-        """
-        insert into raw.service_quotas (snapshot_date, account_id, region, quota_code, quota_name) values
-            ('2026-11-16', '111122223333', 'us-east-1', 'L-4A6BFAB1', 'kept'),
-            ('2026-11-16', '444455556666', 'eu-west-1', 'L-70423BF8', 'kept'),
-            ('2026-11-16', '444455556666', 'eu-west-1', 'L-F4DDD3EB', 'of another account')
+        f"""
+        update raw.service_quotas set valid_to = '2026-11-16' where quota_code = '{TPM_OF_SONNET}';
+        insert into raw.service_quotas (valid_from, account_id, region, quota_code, quota_name) values
+            ('2026-11-16', '444455556666', 'eu-west-1', '{TPM_OF_SONNET}', 'of another account')
         """
     )
 
@@ -39,10 +38,14 @@ def test_a_code_must_be_in_the_newest_catalogue_of_its_own_scope(con: duckdb.Duc
     ]
 
 
-def test_a_scope_whose_newest_catalogue_is_older_than_others_is_held_against_its_own(
-    con: duckdb.DuckDBPyConnection,
-) -> None:
-    con.execute("update raw.service_quotas set snapshot_date = '2026-11-02' where region = 'eu-west-1'")
+def test_a_code_of_which_aws_says_something_else_now_is_still_in_the_catalogue(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        f"""
+        insert into raw.service_quotas by name
+        select * replace ('2026-11-01'::timestamp as valid_from, '2026-11-14'::timestamp as valid_to, 1 as limit_value)
+        from raw.service_quotas where quota_code = '{TPM_OF_SONNET}'
+        """
+    )
 
     assert evaluate(con, EVERY_MAPPED_CODE_EXISTS).passed
 
@@ -117,7 +120,7 @@ def test_one_code_may_serve_one_model_in_two_scopes_and_two_kinds_of_endpoint(co
 def test_models_that_aws_limits_together_may_share_a_code(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         """
-        insert into raw.service_quotas (snapshot_date, account_id, region, quota_code, quota_name) values (
+        insert into raw.service_quotas (valid_from, account_id, region, quota_code, quota_name) values (
             '2026-11-15', '111122223333', 'us-east-1', 'L-74B5B793',
             'On-demand model inference tokens per minute for Amazon Titan Text Embeddings'
         );

@@ -167,19 +167,21 @@ class Store:
         *,
         name: str = "Cross-region model inference tokens per minute for a model",
         source: str = "applied",
-        snapshot: date = DAY,
+        valid_from: datetime = datetime(2026, 11, 14),
+        valid_to: datetime | None = None,
         mapped: bool = True,
     ) -> str:
-        """A quota in the catalogue and, unless told otherwise, its mapping; returns its code."""
+        """What AWS said of a quota in a period and, unless told otherwise, its mapping; returns its code."""
         code = f"L-{kind}-{endpoint_type}-{model_id}"
         self.add(
             raw.SERVICE_QUOTAS,
             **_scope_of({}),
-            snapshot_date=snapshot,
             quota_code=code,
             quota_name=name,
             limit_value=value,
             limit_source=source,
+            valid_from=valid_from,
+            valid_to=valid_to,
         )
         if mapped:
             self.mapping(model_id, endpoint_type, kind, code=code, name=name)

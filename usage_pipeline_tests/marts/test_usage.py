@@ -1,6 +1,6 @@
 """Usage per minute: what a row holds, at every resolution, by profile and by pool."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -164,17 +164,81 @@ def test_consumed_tokens_are_rounded_once(store: Store) -> None:
     assert store.rows("select consumed_tokens from marts.usage_minutely order by ts") == [(2,), (7,)]
 
 
-def test_limits_change_on_the_day_they_were_seen_to_change(store: Store) -> None:
-    for back, value, source in ((3, 100, "default"), (2, 100, "default"), (1, 100, "applied"), (0, 200, "applied")):
-        snapshot = DAY - timedelta(days=back)
-        store.quota(SONNET, "geo", "tpm", value, source=source, snapshot=snapshot, mapped=back == 0)
+def test_the_first_limit_that_was_read_stands_for_all_time_before_and_a_gap_is_unknown(store: Store) -> None:
+    for start, end, value, source in (
+        ("10T09:00", "12T09:00", 100, "default"),
+        ("12T09:00", "12T15:00", 100, "applied"),
+        # AWS did not list it for a day.
+        ("13T15:00", "14T10:30", 100, "applied"),
+        ("14T10:30", None, 200, "applied"),
+    ):
+        valid_to = at(end) if end else None
+        store.quota(SONNET, "geo", "tpm", value, source=source, valid_from=at(start), valid_to=valid_to, mapped=not end)
     store.build()
     columns = "valid_from, valid_to, limit_value, limit_source"
-    limits = store.rows(f"select {columns} from intermediate.int_quota_limits order by 1")
-    before, applied = DAY - timedelta(days=2), DAY - timedelta(days=1)
-    assert [(str(row[0]), *row[1:]) for row in limits] == [
-        ("1970-01-01", before, 100, "default"),
-        (str(applied), applied, 100, "applied"),
-        (str(DAY), None, 200, "applied"),
+    assert store.rows(f"select {columns} from intermediate.int_quota_limits order by 1") == [
+        (datetime(1970, 1, 1), at("12T09:00"), 100, "default"),
+        (at("12T09:00"), at("12T15:00"), 100, "applied"),
+        (at("13T15:00"), at("14T10:30"), 100, "applied"),
+        (at("14T10:30"), None, 200, "applied"),
     ]
     assert store.row("select tpm_limit, limit_as_of from marts.quota_pools where endpoint_type = 'geo'") == (200, DAY)
+
+
+def test_what_changes_beside_the_value_divides_no_period(store: Store) -> None:
+    for start, end in (("10T09:00", "12T09:00"), ("12T09:00", "13T09:00"), ("13T09:00", None)):
+        store.quota(SONNET, "geo", "tpm", 100, valid_from=at(start), valid_to=at(end) if end else None, mapped=not end)
+    store.build()
+    assert store.rows("select valid_from, valid_to, limit_value from intermediate.int_quota_limits") == [
+        (datetime(1970, 1, 1), None, 100)
+    ]
+
+
+def test_a_quota_that_aws_no_longer_lists_is_unknown_from_then_on(store: Store) -> None:
+    store.quota(SONNET, "geo", "tpm", 100, valid_from=at("10T09:00"), valid_to=at("14T10:00"))
+    for minute in ("14T09:59", "14T10:00"):
+        store.usage(f"us.{SONNET}", at(minute), invocations=1, input_tokens=50)
+    store.covered(DAY)
+    store.build()
+    minutes = "select ts, tpm_limit, tpm_utilization from marts.quota_usage_minutely order by ts"
+    assert store.rows(minutes) == [(at("14T09:59"), 100, 0.5), (at("14T10:00"), None, None)]
+    assert store.one("select limit_value from marts.quota_headroom where quota = 'tpm'") is None
+
+
+def test_use_is_held_against_the_limit_of_its_minute_when_it_changes_within_the_day(store: Store) -> None:
+    for start, end, value in (("10T09:00", "14T10:00", 1_000), ("14T10:00", None, 10_000)):
+        valid_to = at(end) if end else None
+        store.quota(SONNET, "geo", "tpm", value, valid_from=at(start), valid_to=valid_to, mapped=not end)
+        store.quota(SONNET, "geo", "tpd", 2 * value, valid_from=at(start), valid_to=valid_to, mapped=not end)
+    for minute, tokens in (("14T09:58", 900), ("14T09:59", 1_200), ("14T10:00", 1_200), ("14T10:01", 3_000)):
+        store.usage(f"us.{SONNET}", at(minute), invocations=1, input_tokens=tokens)
+    store.covered(DAY)
+    store.build()
+
+    assert store.rows("select ts, tpm_limit, tpm_utilization from marts.quota_usage_minutely order by ts") == [
+        (at("14T09:58"), 1_000, 0.9),
+        (at("14T09:59"), 1_000, 1.2),
+        (at("14T10:00"), 10_000, 0.12),
+        (at("14T10:01"), 10_000, 0.3),
+    ]
+    columns = "limit_value, peak, worst_minute, utilization_peak, minutes_over_80pct, minutes_over_limit"
+    tpm = f"select {columns} from marts.quota_headroom where quota = 'tpm'"
+    assert store.row(tpm) == (10_000, 3_000, at("14T10:01"), 1.2, 2, 1)
+    # The running total was 2,100 of 2,000 for one minute; after that it is far from 20,000.
+    tpd = f"select {columns} from marts.quota_headroom where quota = 'tpd'"
+    assert store.row(tpd) == (20_000, 6_300, at("14T10:01"), 1.05, 1, 1)
+
+
+def test_headroom_of_a_day_that_is_not_over_has_the_limit_at_the_end_of_what_was_read(store: Store) -> None:
+    for start, end, value in (("10T09:00", "14T10:00", 1_000), ("14T10:00", None, 10_000)):
+        valid_to = at(end) if end else None
+        store.quota(SONNET, "geo", "tpm", value, valid_from=at(start), valid_to=valid_to, mapped=not end)
+    store.usage(f"us.{SONNET}", at("14T09:58"), invocations=1, input_tokens=900)
+    store.covered(DAY, until=at("14T10:00"))
+    store.build()
+    limit = "select limit_value from marts.quota_headroom where quota = 'tpm'"
+    assert store.one(limit) == 1_000
+
+    store.covered(DAY, until=at("14T10:01"))
+    store.build()
+    assert store.one(limit) == 10_000

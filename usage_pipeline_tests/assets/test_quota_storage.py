@@ -1,0 +1,169 @@
+"""The history of quotas: which period each value held, whatever was read in which order."""
+
+import datetime as dt
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from usage_pipeline.assets.quota_storage import store_quotas
+from usage_pipeline.aws.errors import Shortfall
+from usage_pipeline.aws.scopes import Scope
+from usage_pipeline.aws.service_quotas import ServiceQuota
+from usage_pipeline.aws.source_reading import Listing, ScopeReading
+from usage_pipeline.raw_tables import SERVICE_QUOTAS
+
+HERE = Scope("111122223333", "production", "us-east-1", "aws")
+THERE = Scope("444455556666", "research", "eu-west-1", "aws")
+
+Said = dict[str, float | None]
+"""Limit by quota code."""
+
+
+def hour(number: int) -> dt.datetime:
+    return dt.datetime(2026, 11, 14) + dt.timedelta(hours=number)
+
+
+def quota(code: str, value: float | None, *, adjustable: bool = True) -> ServiceQuota:
+    return ServiceQuota(code, f"quota {code}", value, "applied", 1.0, "None", adjustable, f"arn:{code}")
+
+
+def read(said: Said, scope: Scope = HERE, shortfall: Shortfall | None = None) -> ScopeReading[Listing[ServiceQuota]]:
+    rows = tuple(quota(code, value) for code, value in said.items())
+    return ScopeReading(scope, "ok", Listing(rows, shortfall), len(rows), 2, None)
+
+
+REFUSED: ScopeReading[Listing[ServiceQuota]] = ScopeReading(HERE, "denied", None, None, 1, "AccessDenied: no")
+PART = Shortfall("throttled", "ListServiceQuotas: TooManyRequestsException: slow down")
+
+
+@contextmanager
+def empty_history() -> Generator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        con.execute(f"create schema raw; {SERVICE_QUOTAS.create_statement}")
+        yield con
+
+
+@pytest.fixture
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    with empty_history() as con:
+        yield con
+
+
+def history(con: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
+    """Code, value, first hour and end."""
+    rows = con.execute(
+        "select quota_code, limit_value, valid_from, valid_to from raw.service_quotas order by all"
+    ).fetchall()
+    return [(code, value, hours_of(start), hours_of(end)) for code, value, start, end in rows]
+
+
+def hours_of(moment: dt.datetime | None) -> float | None:
+    return None if moment is None else (moment - hour(0)).total_seconds() / 3600
+
+
+def test_reading_the_same_again_changes_nothing(con: duckdb.DuckDBPyConnection) -> None:
+    for number in (1, 2, 3):
+        assert store_quotas(con, [read({"L-1": 100, "L-2": None})], hour(number)) == 2
+
+    assert history(con) == [("L-1", 100, 1, None), ("L-2", None, 1, None)]
+
+
+def test_another_value_closes_the_row_and_opens_the_next_at_the_same_moment(con: duckdb.DuckDBPyConnection) -> None:
+    store_quotas(con, [read({"L-1": 100, "L-2": 5})], hour(1))
+    store_quotas(con, [read({"L-1": 200, "L-2": 5})], hour(2))
+
+    assert history(con) == [("L-1", 100, 1, 2), ("L-1", 200, 2, None), ("L-2", 5, 1, None)]
+
+
+def test_whatever_else_aws_says_differently_opens_a_row_too(con: duckdb.DuckDBPyConnection) -> None:
+    store_quotas(con, [read({"L-1": 100})], hour(1))
+    fixed = Listing((quota("L-1", 100, adjustable=False),))
+    store_quotas(con, [ScopeReading(HERE, "ok", fixed, 1, 2, None)], hour(2))
+
+    rows = con.execute("select adjustable, valid_to from raw.service_quotas order by valid_from").fetchall()
+    assert rows == [(True, hour(2)), (False, None)]
+
+
+def test_a_code_that_vanishes_is_closed_and_reopens_as_a_row_of_its_own(con: duckdb.DuckDBPyConnection) -> None:
+    for number, said in enumerate([{"L-1": 1, "L-2": 2}, {"L-1": 1}, {"L-1": 1, "L-2": 2}]):
+        store_quotas(con, [read(said)], hour(number))
+
+    assert history(con) == [("L-1", 1, 0, None), ("L-2", 2, 0, 1), ("L-2", 2, 2, None)]
+
+
+@pytest.mark.parametrize(
+    "reading", [REFUSED, read({"L-1": 9}, shortfall=PART), read({}, shortfall=PART), read({})], ids=str
+)
+def test_a_reading_that_failed_or_came_in_part_or_empty_changes_nothing(
+    con: duckdb.DuckDBPyConnection, reading: ScopeReading[Listing[ServiceQuota]]
+) -> None:
+    store_quotas(con, [read({"L-1": 1, "L-2": 2})], hour(1))
+    store_quotas(con, [reading, read({"L-1": 7}, THERE)], hour(2))
+
+    assert history(con) == [("L-1", 1, 1, None), ("L-1", 7, 2, None), ("L-2", 2, 1, None)]
+
+
+def test_a_reading_from_before_a_stored_change_is_not_stored(con: duckdb.DuckDBPyConnection) -> None:
+    store_quotas(con, [read({"L-1": 1})], hour(1))
+    store_quotas(con, [read({"L-1": 2})], hour(5))
+    store_quotas(con, [read({"L-1": 3}), read({"L-1": 3}, THERE)], hour(4))
+
+    assert history(con) == [("L-1", 1, 1, 5), ("L-1", 2, 5, None), ("L-1", 3, 4, None)]
+
+
+def test_of_two_readings_of_one_moment_the_later_one_counts(con: duckdb.DuckDBPyConnection) -> None:
+    store_quotas(con, [read({"L-1": 1, "L-2": 1, "L-3": 1})], hour(1))
+    store_quotas(con, [read({"L-1": 2, "L-2": 1, "L-4": 1})], hour(2))
+    store_quotas(con, [read({"L-1": 3, "L-2": 1, "L-3": 1})], hour(2))
+
+    assert history(con) == [("L-1", 1, 1, 2), ("L-1", 3, 2, None), ("L-2", 1, 1, None), ("L-3", 1, 1, None)]
+
+
+_said = st.dictionaries(st.sampled_from(["L-1", "L-2"]), st.sampled_from([None, 0.0, 1.0, 2.0]), min_size=1)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 6), _said), max_size=6))
+def test_in_any_order_of_readings_a_code_has_one_open_row_at_most_and_no_two_overlap(
+    readings: list[tuple[int, Said]],
+) -> None:
+    with empty_history() as con:
+        for number, said in readings:
+            store_quotas(con, [read(said)], hour(number))
+        rows = history(con)
+
+    ends: dict[object, float] = {}
+    for code, _, start, end in sorted(rows, key=lambda row: (str(row[0]), row[2])):
+        assert isinstance(start, float)
+        assert start >= ends.get(code, 0.0)
+        ends[code] = end if isinstance(end, float) else float("inf")
+        assert ends[code] > start
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(_said, min_size=1, max_size=6))
+def test_readings_in_their_own_order_give_back_what_each_of_them_said(readings: list[Said]) -> None:
+    with empty_history() as con:
+        for number, said in enumerate(readings):
+            store_quotas(con, [read(said)], hour(number))
+        held = [
+            con.execute(
+                """
+                select quota_code, limit_value from raw.service_quotas
+                where valid_from <= $at and (valid_to is null or valid_to > $at)
+                """,
+                {"at": hour(number)},
+            ).fetchall()
+            for number in range(len(readings))
+        ]
+        rows = sorted(history(con), key=lambda row: (str(row[0]), row[2]))
+
+    assert [dict(said) for said in held] == readings
+    # Two rows of a code that follow each other without a gap say different things.
+    for (code, value, _, end), (next_code, next_value, start, _) in pairwise(rows):
+        assert (code, value, end) != (next_code, next_value, start)
