@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from usage_pipeline.aws.permissions import Permission, probe
+from usage_pipeline.aws.bedrock_runtime import place_to_ask
+from usage_pipeline.aws.errors import ReadingError
+from usage_pipeline.aws.permissions import Permission, probe, probe_mapping_model
 from usage_pipeline.aws.scopes import ResolvedScopes, resolve_scopes
 from usage_pipeline.aws.source_reading import Listing, read_scopes
 from usage_pipeline.config import Settings
@@ -32,7 +34,7 @@ def examine(settings: Settings, console: Console) -> list[Finding]:
     findings = [*folder_findings(settings.data_folder), *instance_findings(_instance_folder(settings))]
     with console.status("Asking AWS who you are and what you may read …"):
         resolved = resolve_scopes(settings)
-        permissions = _probe_all(settings, resolved)
+        permissions = [*_probe_all(settings, resolved), *_probe_mapping_model(settings, resolved)]
     findings += [
         Finding(account.account_name, account.error_text, "Check the credentials, role and external id of the account.")
         for account in resolved.unreachable
@@ -94,6 +96,17 @@ def _probe_all(settings: Settings, resolved: ResolvedScopes) -> list[Permission]
         settings.max_concurrent_scopes,
     )
     return [permission for reading in readings if reading.value is not None for permission in reading.value.rows]
+
+
+def _probe_mapping_model(settings: Settings, resolved: ResolvedScopes) -> list[Permission]:
+    """Whether the model that maps quotas may be asked; nothing when none is configured or its account is away."""
+    if settings.quota_mapping.llm_model is None:
+        return []
+    try:
+        place = place_to_ask(resolved, settings.quota_mapping)
+    except ReadingError:
+        return []
+    return [probe_mapping_model(resolved.sessions[place.account_name], place, settings.quota_mapping.llm_model)]
 
 
 def _print_permissions(console: Console, permissions: list[Permission]) -> None:

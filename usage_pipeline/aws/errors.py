@@ -35,6 +35,7 @@ IAM_ACTIONS = {
     "ListServiceQuotas": "servicequotas:ListServiceQuotas",
     "ListAWSDefaultServiceQuotas": "servicequotas:ListAWSDefaultServiceQuotas",
     "GetProducts": "pricing:GetProducts",
+    "Converse": "bedrock:InvokeModel",
 }
 """The IAM action that allows each operation the ingest uses (AWS's service models, botocore 1.44.5)."""
 

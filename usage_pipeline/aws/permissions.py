@@ -48,6 +48,21 @@ def probe(session: AccountSession, scope: Scope, now: datetime) -> list[Permissi
     return [*(_attempt(scope, *call) for call in calls), *_log_permissions(session, scope, now)]
 
 
+def probe_mapping_model(session: AccountSession, scope: Scope, model_id: str) -> Permission:
+    """Ask the model that maps quotas for one token, in the account and Region where it is asked."""
+    client = session.client("bedrock-runtime", scope.region)
+    return _attempt(
+        scope,
+        "Converse",
+        "asking the model that maps quotas",
+        lambda: client.converse(
+            modelId=model_id,
+            messages=[{"role": "user", "content": [{"text": "Say yes."}]}],
+            inferenceConfig={"maxTokens": 1},
+        ),
+    )
+
+
 def _metric_calls(session: AccountSession, scope: Scope, now: datetime) -> list[_Call]:
     client = session.client("cloudwatch", scope.region)
     end = now.replace(second=0, microsecond=0, tzinfo=UTC)

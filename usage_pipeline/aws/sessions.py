@@ -32,6 +32,7 @@ from usage_pipeline.config_values import region_partitions
 if TYPE_CHECKING:
     from types_boto3_account import AccountClient
     from types_boto3_bedrock import BedrockClient
+    from types_boto3_bedrock_runtime import BedrockRuntimeClient
     from types_boto3_cloudwatch import CloudWatchClient
     from types_boto3_ec2 import EC2Client
     from types_boto3_s3 import S3Client
@@ -140,6 +141,8 @@ class AccountSession:
     def client(self, service: Literal["account"], region: str) -> "AccountClient": ...
     @overload
     def client(self, service: Literal["bedrock"], region: str) -> "BedrockClient": ...
+    @overload
+    def client(self, service: Literal["bedrock-runtime"], region: str) -> "BedrockRuntimeClient": ...
     @overload
     def client(self, service: Literal["cloudwatch"], region: str) -> "CloudWatchClient": ...
     @overload
