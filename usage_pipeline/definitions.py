@@ -8,6 +8,11 @@ import dagster as dg
 # Single-run backfills have been "beta" in Dagster since 2023; the warning would be the first thing each command prints.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
+from usage_pipeline.assets.findings import (  # noqa: E402
+    ALERT_DELIVERIES_KEY,
+    alert_deliveries,
+    build_findings_asset,
+)
 from usage_pipeline.assets.models import build_model_assets, model_key  # noqa: E402  (after the filter)
 from usage_pipeline.assets.published import build_check_results_asset, published_usage  # noqa: E402
 from usage_pipeline.assets.quota_mappings import raw_quota_mappings  # noqa: E402
@@ -18,6 +23,7 @@ from usage_pipeline.assets.raw_prices import price_assets  # noqa: E402
 from usage_pipeline.assets.raw_reference import reference_assets  # noqa: E402
 from usage_pipeline.assets.report import report  # noqa: E402
 from usage_pipeline.aws.access import AwsAccess  # noqa: E402
+from usage_pipeline.checks import all_rules  # noqa: E402
 from usage_pipeline.checks.asset_checks import build_quality_checks  # noqa: E402
 from usage_pipeline.checks.evaluation import RuleResults  # noqa: E402
 from usage_pipeline.config import ConfigurationError, Settings, load_settings  # noqa: E402
@@ -28,7 +34,7 @@ from usage_pipeline.warehouse import Warehouse  # noqa: E402
 
 def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:
     """Everything, for one configuration. Tests and commands use it as Dagster does."""
-    models = load_models()
+    models, rules = load_models(), all_rules(settings)
     raw_assets = [
         *catalogue_assets,
         *metric_assets,
@@ -42,11 +48,13 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         assets=[
             *raw_assets,
             build_model_assets(models),
-            build_check_results_asset([model_key(model) for model in models]),
+            alert_deliveries,
+            build_check_results_asset([*(model_key(model) for model in models), ALERT_DELIVERIES_KEY], rules),
+            build_findings_asset(rules),
             published_usage,
             report,
         ],
-        asset_checks=[build_quality_checks()],
+        asset_checks=[build_quality_checks(rules)],
         jobs=[daily_job, build_restate_job()],
         schedules=[build_daily_schedule(daily_job, settings.lookback_days)],
         resources={

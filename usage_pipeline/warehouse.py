@@ -209,6 +209,7 @@ _ARROW_TYPES: dict[str, pa.DataType] = {
     "integer": pa.int32(),
     "bigint": pa.int64(),
     "boolean": pa.bool_(),
+    "decimal(38,6)": pa.decimal128(38, 6),
     "decimal(18,6)": pa.decimal128(18, 6),
     "decimal(9,6)": pa.decimal128(9, 6),
     "date": pa.date32(),

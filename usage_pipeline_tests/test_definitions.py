@@ -9,12 +9,12 @@ import dagster as dg
 import pytest
 import yaml
 
-from usage_pipeline.checks import ALL_RULES
 from usage_pipeline.config import load_settings
 from usage_pipeline.definitions import build_definitions, definitions
 from usage_pipeline.partitions import daily_partitions
 from usage_pipeline.schedules import DAILY_JOB
 from usage_pipeline.warehouse import WAREHOUSE_POOL
+from usage_pipeline_tests.checks.every_rule import EVERY_RULE
 
 PROJECT = Path(__file__).parents[1]
 CONFIGURATION = PROJECT / "usage_pipeline_tests" / "usage_pipeline.yaml"
@@ -64,7 +64,9 @@ ASSETS = [
     "marts/usage_minutely",
     "marts/usage_monthly",
     "marts/usage_statistics",
+    "ops/alert_deliveries",
     "ops/check_results",
+    "ops/findings",
     "published/report",
     "published/usage",
     "raw/application_rules",
@@ -178,15 +180,15 @@ def test_every_rule_is_one_check_on_an_asset_that_the_pipeline_makes(loaded: dg.
     ]
 
     assert {spec.asset_key for spec in checks} - made == set()
-    assert sorted(spec.name for spec in checks) == sorted(rule.name for rule in ALL_RULES)
-    assert {spec.name for spec in checks if spec.blocking} == {rule.name for rule in ALL_RULES if rule.blocking}
+    assert sorted(spec.name for spec in checks) == sorted(rule.name for rule in EVERY_RULE)
+    assert {spec.name for spec in checks if spec.blocking} == {rule.name for rule in EVERY_RULE if rule.blocking}
     for spec in checks:
         table = "ops/check_results" if spec.blocking else _table_of(spec.name).replace(".", "/")
         assert spec.asset_key.to_user_string() == table
 
 
 def _table_of(rule_name: str) -> str:
-    (table,) = (rule.table for rule in ALL_RULES if rule.name == rule_name)
+    (table,) = (rule.table for rule in EVERY_RULE if rule.name == rule_name)
     return table
 
 
@@ -216,7 +218,7 @@ def test_the_daily_job_makes_every_asset_and_evaluates_every_rule(loaded: dg.Def
     layer = loaded.resolve_job_def(DAILY_JOB).asset_layer
 
     assert sorted(key.to_user_string() for key in layer.executable_asset_keys) == ASSETS
-    assert sorted(key.name for key in layer.asset_graph.asset_check_keys) == sorted(rule.name for rule in ALL_RULES)
+    assert sorted(key.name for key in layer.asset_graph.asset_check_keys) == sorted(rule.name for rule in EVERY_RULE)
 
 
 def test_today_is_a_partition_and_the_first_day_is_bedrocks() -> None:

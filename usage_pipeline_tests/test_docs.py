@@ -7,7 +7,6 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from usage_pipeline.checks import ALL_RULES
 from usage_pipeline.checks.rules import Rule
 from usage_pipeline.config import AccountSettings, ReportSettings, Settings
 from usage_pipeline.config_alerts import AlertSettings, BudgetSettings, ChannelSettings, ThresholdSettings
@@ -18,6 +17,7 @@ from usage_pipeline.raw_tables import OPS_TABLES, RAW_TABLES
 from usage_pipeline.sql_builds import build
 from usage_pipeline.sql_models import load_models
 from usage_pipeline.warehouse import prepare_tables
+from usage_pipeline_tests.checks.every_rule import EVERY_RULE
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -88,7 +88,7 @@ def test_no_page_describes_a_table_that_is_gone() -> None:
     assert described - {"Shared columns"} == set(TABLE_PAGES)
 
 
-@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda rule: rule.name)
 def test_every_check_is_explained_with_its_table(rule: Rule) -> None:
     (line,) = [line for line in page("checks.md").splitlines() if line.startswith(f"| `{rule.name}` |")]
     assert f"`{rule.table}`" in line
@@ -96,12 +96,14 @@ def test_every_check_is_explained_with_its_table(rule: Rule) -> None:
 
 def test_no_check_is_explained_that_is_gone() -> None:
     explained = re.findall(r"^\| `(\w+)` \|", page("checks.md"), re.MULTILINE)
-    assert sorted(explained) == sorted(rule.name for rule in ALL_RULES)
+    assert sorted(explained) == sorted(rule.name for rule in EVERY_RULE)
 
 
 def test_every_setting_is_explained() -> None:
     settings = {
-        name for name in Settings.model_fields if name not in ("accounts", "prices", "bill", "report", "alerts", "quota_mapping")
+        name
+        for name in Settings.model_fields
+        if name not in ("accounts", "prices", "bill", "report", "alerts", "quota_mapping")
     }
     nested = {f"accounts[].{name}" for name in AccountSettings.model_fields}
     nested |= {f"prices.{name}" for name in PriceSettings.model_fields}

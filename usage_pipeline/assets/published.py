@@ -4,21 +4,21 @@ Not here: the rules (`checks/`), how a file is copied and replaced (`warehouse.p
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
-from usage_pipeline.checks import ALL_RULES
 from usage_pipeline.checks.asset_checks import check_result
 from usage_pipeline.checks.evaluation import RuleResults
-from usage_pipeline.checks.rules import RuleResult
+from usage_pipeline.checks.rules import Rule, RuleResult
 from usage_pipeline.config import Settings
-from usage_pipeline.raw_tables import CHECK_RESULTS, RUNS
+from usage_pipeline.raw_tables import CHECK_RESULTS, FINDINGS, RUNS
 from usage_pipeline.warehouse import WAREHOUSE_POOL, Warehouse, arrow_schema, publish, replace_all, upsert
 
 CHECK_RESULTS_KEY = dg.AssetKey([CHECK_RESULTS.schema, CHECK_RESULTS.name])
+FINDINGS_KEY = dg.AssetKey([FINDINGS.schema, FINDINGS.name])
 PUBLISHED_KEY = dg.AssetKey(["published", "usage"])
 
 
@@ -40,9 +40,9 @@ def check_result_rows(results: list[RuleResult]) -> pa.Table:
     )
 
 
-def build_check_results_asset(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
+def build_check_results_asset(upstream: Sequence[dg.AssetKey], rules: Sequence[Rule]) -> dg.AssetsDefinition:
     """The asset of `ops.check_results`; its blocking checks keep wrong tables from being published."""
-    blocking = [rule for rule in ALL_RULES if rule.blocking]
+    blocking = [rule for rule in rules if rule.blocking]
 
     @dg.asset(
         key=CHECK_RESULTS_KEY,
@@ -60,7 +60,7 @@ def build_check_results_asset(upstream: list[dg.AssetKey]) -> dg.AssetsDefinitio
         context: dg.AssetExecutionContext, warehouse: Warehouse, rule_results: dg.ResourceParam[RuleResults]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         with warehouse.connect() as con:
-            results = rule_results.of_run(con, context.run_id, ALL_RULES)
+            results = rule_results.of_run(con, context.run_id, rules)
             replace_all(con, CHECK_RESULTS, check_result_rows(results))
         failed = [result for result in results if not result.passed]
         yield dg.MaterializeResult(
@@ -83,7 +83,7 @@ def build_check_results_asset(upstream: list[dg.AssetKey]) -> dg.AssetsDefinitio
 
 @dg.asset(
     key=PUBLISHED_KEY,
-    deps=[CHECK_RESULTS_KEY],
+    deps=[FINDINGS_KEY],
     group_name="published",
     kinds={"duckdb"},
     pool=WAREHOUSE_POOL,

@@ -7,6 +7,8 @@ from usage_pipeline.checks.quota_mappings import QUOTA_MAPPING_RULES
 from usage_pipeline.checks.reconciliation import RECONCILIATION_RULES
 from usage_pipeline.checks.rules import Rule
 from usage_pipeline.checks.sources import SOURCE_RULES
+from usage_pipeline.checks.thresholds import threshold_rules
+from usage_pipeline.config import Settings
 
 ALL_RULES: tuple[Rule, ...] = (
     *SOURCE_RULES,
@@ -16,4 +18,9 @@ ALL_RULES: tuple[Rule, ...] = (
     *RECONCILIATION_RULES,
     *COST_RULES,
 )
-"""Every rule, in the order in which the report lists them."""
+"""Every rule that needs no configuration, in the order in which the report lists them."""
+
+
+def all_rules(settings: Settings) -> tuple[Rule, ...]:
+    """Every rule, those last whose limits the configuration sets."""
+    return (*ALL_RULES, *threshold_rules(settings.alerts))

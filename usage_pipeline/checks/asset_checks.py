@@ -5,13 +5,12 @@ stands between the tables and what is published. Nothing is caught: a rule that 
 broken check is not a passed check.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from usage_pipeline.checks import ALL_RULES
 from usage_pipeline.checks.evaluation import RuleResults
-from usage_pipeline.checks.rules import RuleResult
+from usage_pipeline.checks.rules import Rule, RuleResult
 from usage_pipeline.warehouse import WAREHOUSE_POOL, Warehouse
 
 
@@ -40,9 +39,9 @@ def _as_text(result: RuleResult) -> list[dict[str, str | None]]:
     return [{key: None if value is None else str(value) for key, value in row.items()} for row in result.examples]
 
 
-def build_quality_checks() -> dg.AssetChecksDefinition:
+def build_quality_checks(rules: Sequence[Rule]) -> dg.AssetChecksDefinition:
     """Every rule that does not block, each on the asset it is about."""
-    by_key = {dg.AssetCheckKey(asset_key(rule.table), rule.name): rule for rule in ALL_RULES if not rule.blocking}
+    by_key = {dg.AssetCheckKey(asset_key(rule.table), rule.name): rule for rule in rules if not rule.blocking}
     specs = [
         dg.AssetCheckSpec(key.name, asset=key.asset_key, description=rule.description) for key, rule in by_key.items()
     ]

@@ -109,5 +109,35 @@ FAULTS: dict[str, str] = {
         update marts.data_completeness set ratio = 0.98, status = 'incomplete'
         where profile_id = 'searchsearch' and usage_date = '2026-11-14'
     """,
+    "no_pool_stays_close_to_its_quota": f"""
+        update marts.quota_usage_minutely
+        set tpm_utilization = 0.9, tokens_per_minute = 180000, resolution_seconds = 300
+        where pool_id = '{GEO_POOL}' and ts = '2026-11-14 02:05'
+    """,
+    "no_pool_is_throttled_too_often": f"""
+        update marts.quota_usage_minutely set throttles = 11, invocations = 10000
+        where pool_id = '{GEO_POOL}' and ts = '2026-11-14 02:05'
+    """,
+    "every_daily_quota_lasts_the_day": f"""
+        update marts.quota_headroom set limit_value = peak * 2
+        where pool_id = '{GEO_POOL}' and usage_date = '2026-11-15' and quota = 'tpd'
+    """,
+    "costs_stay_within_their_budgets": """
+        update marts.usage_daily set cost_usd = 900 where profile_id = 'searchsearch' and usage_date = '2026-11-14'
+    """,
+    "every_alert_was_delivered": """
+        insert into ops.alert_deliveries by name
+        select
+            'chat' as channel,
+            '0123456789abcdef' as finding_id,
+            timestamp '2026-11-14 02:05' as opened_at,
+            1 as notice_number,
+            0 as reminder,
+            'open' as notice,
+            2 as attempts,
+            timestamp '2026-11-14 02:06' as first_attempt_at,
+            timestamp '2026-11-14 02:07' as last_attempt_at,
+            'the service answered with HTTP status 500' as error,
+    """,
 }
 """SQL by rule name."""

@@ -14,7 +14,7 @@ from usage_pipeline_tests.checks.faults import FAULTS
 def run_checks(warehouse: Warehouse, *, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:
     job = dg.define_asset_job("checks", selection=dg.AssetSelection.all_asset_checks())
     definitions = dg.Definitions(
-        asset_checks=[build_quality_checks()],
+        asset_checks=[build_quality_checks(ALL_RULES)],
         jobs=[job],
         resources={"warehouse": warehouse, "rule_results": RuleResults()},
     )

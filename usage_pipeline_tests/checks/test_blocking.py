@@ -7,6 +7,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+from usage_pipeline.assets.findings import alert_deliveries, build_findings_asset
 from usage_pipeline.assets.published import build_check_results_asset, published_usage
 from usage_pipeline.checks import ALL_RULES
 from usage_pipeline.checks.evaluation import RuleResults
@@ -25,7 +26,12 @@ def settings(tmp_path: Path) -> Settings:
 
 def publish(warehouse: Warehouse, settings: Settings) -> dg.ExecuteInProcessResult:
     return dg.materialize(
-        [build_check_results_asset([]), published_usage],
+        [
+            alert_deliveries,
+            build_check_results_asset([], ALL_RULES),
+            build_findings_asset(ALL_RULES),
+            published_usage,
+        ],
         resources={"warehouse": warehouse, "settings": settings, "rule_results": RuleResults()},
         raise_on_error=False,
     )

@@ -6,17 +6,17 @@ from collections import Counter
 import duckdb
 import pytest
 
-from usage_pipeline.checks import ALL_RULES
 from usage_pipeline.checks.rules import Rule, evaluate
 from usage_pipeline.raw_tables import STORED_TABLES
 from usage_pipeline.sql_models import load_models
+from usage_pipeline_tests.checks.every_rule import EVERY_RULE
 from usage_pipeline_tests.checks.faults import FAULTS
 
-every_rule = pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.name)
+every_rule = pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda rule: rule.name)
 
 
 def test_every_rule_has_a_fault_that_it_must_find() -> None:
-    assert set(FAULTS) == {rule.name for rule in ALL_RULES}
+    assert set(FAULTS) == {rule.name for rule in EVERY_RULE}
 
 
 @every_rule
@@ -56,7 +56,7 @@ def test_without_its_tables_it_raises_and_does_not_pass(rule: Rule) -> None:
 
 
 def test_names_are_unique() -> None:
-    assert [name for name, count in Counter(rule.name for rule in ALL_RULES).items() if count > 1] == []
+    assert [name for name, count in Counter(rule.name for rule in EVERY_RULE).items() if count > 1] == []
 
 
 @every_rule
@@ -72,11 +72,11 @@ def test_a_name_is_a_statement_in_words_and_a_description_is_sentences(rule: Rul
 def test_every_rule_is_about_a_table_that_the_pipeline_makes() -> None:
     made = {*STORED_TABLES, *(model.qualified_name for model in load_models())}
 
-    assert [rule.name for rule in ALL_RULES if rule.table not in made] == []
+    assert [rule.name for rule in EVERY_RULE if rule.table not in made] == []
 
 
 def test_only_rules_of_integrity_block() -> None:
-    assert [rule.name for rule in ALL_RULES if rule.blocking] == [
+    assert [rule.name for rule in EVERY_RULE if rule.blocking] == [
         "metric_points_are_unique",
         "periods_do_not_overlap",
         "profiles_add_up_to_pools",
