@@ -36,6 +36,7 @@ from usage_pipeline.sandbox.responses_account import (
 from usage_pipeline.sandbox.responses_bedrock import SandboxBedrockResponse
 from usage_pipeline.sandbox.responses_cloudwatch import SandboxCloudWatchResponse
 from usage_pipeline.sandbox.responses_logs import SandboxLogsResponse
+from usage_pipeline.sandbox.responses_runtime import SandboxRuntimeResponse
 from usage_pipeline.sandbox.responses_s3 import answer_s3, log_bucket_of, operation_of
 
 CONTROL_PATH = "/_sandbox/"
@@ -44,6 +45,8 @@ CONTROL_PATH = "/_sandbox/"
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]+)/[^/]+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _BOTO_NAMES = {"monitoring": "cloudwatch", "servicequotas": "service-quotas"}
 """boto3's name of a service by the name that signs its requests, where they differ."""
+_RUNTIME_PATH = "/model/"
+"""Where Bedrock Runtime's operations lie; its requests are signed with the name of Bedrock."""
 
 _UNSIGNED = error_answer(RefusedRequestError("AccessDenied", "Access Denied"), "rest-xml")
 _JSON_HEADERS = {"Content-Type": "application/json"}
@@ -68,6 +71,7 @@ class SandboxApplication:
                 lambda: SandboxCloudWatchResponse(data, self.faults),
             ),
             "bedrock": (SandboxBedrockResponse.OPERATIONS, lambda: SandboxBedrockResponse(data)),
+            "bedrock-runtime": (SandboxRuntimeResponse.OPERATIONS, lambda: SandboxRuntimeResponse(self.faults)),
             "service-quotas": (SandboxServiceQuotasResponse.OPERATIONS, SandboxServiceQuotasResponse),
             "account": (SandboxAccountResponse.OPERATIONS, SandboxAccountResponse),
             "logs": (SandboxLogsResponse.OPERATIONS, lambda: SandboxLogsResponse(data)),
@@ -98,6 +102,8 @@ class SandboxApplication:
             is_ours = log_bucket_of(self._logs, environ) is not None
             return _send(_UNSIGNED, start_response) if is_ours else self._moto(environ, start_response)
         service = _BOTO_NAMES.get(signed["service"], signed["service"])
+        if service == "bedrock" and path.startswith(_RUNTIME_PATH):
+            service = "bedrock-runtime"
         body = _buffer_body(environ) if service in self._handlers or _is_form(environ) else None
         response = self._handlers[service][1]() if service in self._handlers else None
         bucket = log_bucket_of(self._logs, environ) if service == "s3" else None

@@ -10,7 +10,7 @@ from threading import Lock
 
 FORMS = (
     "denied:<service>:<account>:<region>, throttled:<service>[:n], slow:<service>:<ms>, partial_data[:n], "
-    "truncated_log, malformed_log_line"
+    "truncated_log, malformed_log_line, wrong_answer:<outside|metric|no_tool_call>"
 )
 """Services are named as in boto3, account and region may be `*`; without n a fault lasts until it is switched off.
 
@@ -34,6 +34,7 @@ class _Faults:
     slow_ms: dict[str, int] = field(default_factory=dict[str, int])
     partial_data: int = 0
     damages: set[str] = field(default_factory=set[str])
+    wrong_answer: str | None = None
 
 
 class FaultSwitches:
@@ -80,6 +81,11 @@ class FaultSwitches:
         """Which damage is done to the log objects that are planned for it."""
         return frozenset(self._faults.damages)
 
+    @property
+    def wrong_answer(self) -> str | None:
+        """How the model that maps quotas errs: outside (a code that is no candidate), metric or no_tool_call."""
+        return self._faults.wrong_answer
+
     def takes_partial_data(self) -> bool:
         """Whether this GetMetricData answer lacks points; a counted fault has one answer less to go."""
         with self._lock:
@@ -106,6 +112,8 @@ def _add(faults: _Faults, text: str) -> None:
                 faults.partial_data = int(count)
             case ["truncated_log" | "malformed_log_line" as damage]:
                 faults.damages.add(damage)
+            case ["wrong_answer", "outside" | "metric" | "no_tool_call" as wrong]:
+                faults.wrong_answer = wrong
             case _:
                 raise UnknownFaultError(text)
     except ValueError as error:

@@ -74,6 +74,11 @@ def _pool_quota_codes() -> dict[tuple[str, str], tuple[str, str, str]]:
     }
 
 
+def pool_codes(model_id: str, endpoint_type: str) -> tuple[str, str, str]:
+    """The true codes of TPM, RPM and TPD of a model and endpoint type; empty where AWS has no such quota."""
+    return _pool_quota_codes().get((model_id, endpoint_type), ("", "", ""))
+
+
 def pool_limits(pool_id: str) -> PoolLimits:
     """The limits that hold for a pool: applied before default, TPD doubled for geo where the quota's name says so."""
     account_id, region, endpoint_type, model_id = pool_id.split("/", 3)

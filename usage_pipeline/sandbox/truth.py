@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from usage_pipeline.sandbox.account_data import AccountData
-from usage_pipeline.sandbox.organisation import Profile, models
+from usage_pipeline.sandbox.organisation import Profile, csv_rows, models
 from usage_pipeline.sandbox.prices import costs_of
 from usage_pipeline.sandbox.quota_catalogue import pool_limits
 from usage_pipeline.sandbox.truth_requests import INVOCATIONS, REQUESTS, TAGS, callers_table, facts_table
@@ -90,7 +90,7 @@ _COSTS = """
 
 
 def write_truth(path: Path, data: AccountData) -> None:
-    """Write callers, requests, invocations, usage_minutely, throttle_causes, costs, log_objects, pools and profiles.
+    """Write callers, requests, invocations, usage_minutely, throttle_causes, costs, pools, profiles and the rest.
 
     They lie in the main schema: as the file is named truth.duckdb, `truth.requests` finds them in a connection to it
     and where it is attached as `truth`. Replaces the file.
@@ -103,6 +103,7 @@ def write_truth(path: Path, data: AccountData) -> None:
             ("log_objects", _log_objects_table(data)),
             ("pools", _pools_table(data)),
             ("profiles", _profiles_table(data)),
+            ("quota_codes", _quota_codes_table()),
         ):
             connection.register(f"{name}_rows", rows)
             connection.execute(f"create table {name} as select * from {name}_rows")
@@ -143,6 +144,18 @@ def _pools_table(data: AccountData) -> Any:
     callers = {caller.pool_id for caller in data.organisation.callers}
     idle = {_pool_of(profile) for profile in data.organisation.application_profiles}
     return pa.Table.from_pylist([_pool_row(pool_id) for pool_id in sorted(callers | idle)])
+
+
+def _quota_codes_table() -> Any:
+    """One row per model, endpoint type and kind of quota that AWS really limits, also of models that nobody calls."""
+    return pa.Table.from_pylist(
+        [
+            {"model_id": row["model_id"], "endpoint_type": row["endpoint_type"], "quota_kind": kind, "quota_code": code}
+            for row in csv_rows("pool_quotas.csv")
+            for kind in ("tpm", "rpm", "tpd")
+            if (code := row[f"{kind}_quota_code"])
+        ]
+    )
 
 
 def _pool_row(pool_id: str) -> dict[str, Any]:

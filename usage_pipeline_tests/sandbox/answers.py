@@ -38,6 +38,8 @@ class AnswerChecker:
 
 def problems_of(value: Any, shape: Shape, place: str) -> list[str]:
     """Every way in which the JSON value breaks the shape."""
+    if getattr(shape, "is_document_type", False):
+        return []  # any JSON
     if isinstance(shape, StructureShape):
         return _structure_problems(value, shape, place)
     if isinstance(shape, ListShape):

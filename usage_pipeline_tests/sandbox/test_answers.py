@@ -7,6 +7,9 @@ from typing import Any
 import botocore.session
 import pytest
 
+from usage_pipeline.quotas.llm_mapper import Question, converse_request
+from usage_pipeline.quotas.model_names import FoundationModel
+from usage_pipeline.quotas.rule_mapper import Quota
 from usage_pipeline_tests.sandbox.answers import AnswerChecker, problems_of
 from usage_pipeline_tests.sandbox.conftest import END, MakeClient
 
@@ -25,6 +28,12 @@ METRIC_DATA: dict[str, Any] = {
     "MaxDatapoints": 50,
 }
 
+OPEN_QUOTAS = Question(
+    FoundationModel("zai.glm-5v-106b-a12b", "GLM-5V 106B A12B", "Z.AI"),
+    "geo",
+    {"tpm": (Quota("L-6A3D91F0", "Cross-region model inference tokens per minute for Z.ai GLM 5V"),)},
+)
+
 Call = Callable[[Any], Any]
 
 CALLS_IN_BOTH_ACCOUNTS: list[tuple[str, Call]] = [
@@ -35,6 +44,7 @@ CALLS_IN_BOTH_ACCOUNTS: list[tuple[str, Call]] = [
     ("bedrock", lambda c: c.list_custom_model_deployments()),
     ("bedrock", lambda c: c.list_imported_models()),
     ("bedrock", lambda c: c.list_provisioned_model_throughputs()),
+    ("bedrock-runtime", lambda c: c.converse(**converse_request(OPEN_QUOTAS, "amazon.nova-pro-v1:0"))),
     ("service-quotas", lambda c: c.list_service_quotas(ServiceCode="bedrock")),
     ("service-quotas", lambda c: c.list_aws_default_service_quotas(ServiceCode="bedrock")),
     ("service-quotas", lambda c: c.get_service_quota(ServiceCode="bedrock", QuotaCode="L-F4DDD3EB")),

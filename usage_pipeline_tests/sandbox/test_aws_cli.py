@@ -38,8 +38,8 @@ def test_list_inference_profiles(sandbox: RunningSandbox, tmp_path: Path):
 
 def test_list_service_quotas_in_pages(sandbox: RunningSandbox, tmp_path: Path):
     arguments = ("service-quotas", "list-service-quotas", "--service-code", "bedrock", "--page-size", "60")
-    assert len(aws(sandbox, tmp_path, *arguments)["Quotas"]) == 240
-    assert sandbox.call_counts == {"service-quotas.ListServiceQuotas": 4}
+    assert len(aws(sandbox, tmp_path, *arguments)["Quotas"]) == 245
+    assert sandbox.call_counts == {"service-quotas.ListServiceQuotas": 5}
 
 
 def test_get_metric_data(sandbox: RunningSandbox, tmp_path: Path):

@@ -124,8 +124,8 @@ def test_quotas_come_in_pages_and_applied_ones_are_fewer(make_client: MakeClient
     quotas = make_client("service-quotas")
     applied = list(quotas.get_paginator("list_service_quotas").paginate(ServiceCode="bedrock"))
     default = list(quotas.get_paginator("list_aws_default_service_quotas").paginate(ServiceCode="bedrock"))
-    assert [len(page["Quotas"]) for page in applied] == [100, 100, 40]
-    assert [len(page["Quotas"]) for page in default] == [100, 100, 52]
+    assert [len(page["Quotas"]) for page in applied] == [100, 100, 45]
+    assert [len(page["Quotas"]) for page in default] == [100, 100, 57]
     values = {quota["QuotaCode"]: quota["Value"] for page in applied for quota in page["Quotas"]}
     assert values["L-F4DDD3EB"] == 250_000
     assert "L-59759B4A" not in values
