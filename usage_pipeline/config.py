@@ -68,6 +68,7 @@ from usage_pipeline.config_quota_mapping import QuotaMappingSettings
 from usage_pipeline.config_values import (
     auto_word,
     checked_moment,
+    checked_refresh_hours,
     checked_region,
     checked_role_arn,
     region_partitions,
@@ -264,6 +265,7 @@ class Settings(BaseSettings):
     report: ReportSettings = ReportSettings()
     alerts: Annotated[AlertSettings, of_shape(dict, "`key: value` lines")] = AlertSettings()
     quota_mapping: QuotaMappingSettings = QuotaMappingSettings()
+    quota_refresh_hours: Annotated[int | Literal["off"], BeforeValidator(checked_refresh_hours)] = 3
     lookback_days: int = Field(default=3, ge=1, le=455)
     first_run_days: int = Field(default=30, ge=1, le=455)
     max_concurrent_scopes: int = Field(default=8, ge=1, le=64)
@@ -494,6 +496,7 @@ report:
 #   budgets:
 #     - {name: search, application: search, usd: 500, per: month}
 
+quota_refresh_hours: 3          # quotas are read anew this often while Dagster's daemon runs, 1 to 24; or off
 lookback_days: 3                # each daily run reads this many days again, for data that came late
 first_run_days: 30              # how far back the first run goes
 max_concurrent_scopes: 8        # accounts and Regions read at the same time

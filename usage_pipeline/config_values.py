@@ -64,6 +64,19 @@ def auto_word(word: str) -> str:
     return word
 
 
+def checked_refresh_hours(value: object) -> object:
+    """Whole hours of a day, 1 to 24, as a number or text; or `off`, which YAML reads as false when it is not quoted."""
+    if value is False or (isinstance(value, str) and value.strip().lower() == "off"):
+        return "off"
+    try:
+        hours = None if isinstance(value, bool | float) else int(str(value))
+    except ValueError:
+        hours = None
+    if hours is None or not 1 <= hours <= 24:
+        raise ValueError(f"read {quote(value)}; allowed: whole hours from 1 to 24, or off.")
+    return hours
+
+
 def checked_moment(value: object) -> datetime | None:
     """A UTC moment without a zone, from YAML's own dates and times or from text."""
     try:

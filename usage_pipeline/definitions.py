@@ -8,6 +8,7 @@ import dagster as dg
 # Single-run backfills have been "beta" in Dagster since 2023; the warning would be the first thing each command prints.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
+from usage_pipeline.alerts.sensors import build_alerts_sensor  # noqa: E402
 from usage_pipeline.assets.findings import (  # noqa: E402
     ALERT_DELIVERIES_KEY,
     alert_deliveries,
@@ -16,18 +17,27 @@ from usage_pipeline.assets.findings import (  # noqa: E402
 from usage_pipeline.assets.models import build_model_assets, model_key  # noqa: E402  (after the filter)
 from usage_pipeline.assets.published import build_check_results_asset, published_usage  # noqa: E402
 from usage_pipeline.assets.quota_mappings import raw_quota_mappings  # noqa: E402
+from usage_pipeline.assets.raw_bill import bill_assets  # noqa: E402
 from usage_pipeline.assets.raw_catalogue import catalogue_assets  # noqa: E402
 from usage_pipeline.assets.raw_invocations import invocation_assets  # noqa: E402
 from usage_pipeline.assets.raw_metrics import metric_assets  # noqa: E402
 from usage_pipeline.assets.raw_prices import price_assets  # noqa: E402
 from usage_pipeline.assets.raw_reference import reference_assets  # noqa: E402
+from usage_pipeline.assets.raw_regions import raw_enabled_regions  # noqa: E402
 from usage_pipeline.assets.report import report  # noqa: E402
 from usage_pipeline.aws.access import AwsAccess  # noqa: E402
 from usage_pipeline.checks import all_rules  # noqa: E402
 from usage_pipeline.checks.asset_checks import build_quality_checks  # noqa: E402
 from usage_pipeline.checks.evaluation import RuleResults  # noqa: E402
 from usage_pipeline.config import ConfigurationError, Settings, load_settings  # noqa: E402
-from usage_pipeline.schedules import build_daily_job, build_daily_schedule, build_restate_job  # noqa: E402
+from usage_pipeline.schedules import (  # noqa: E402
+    REFRESH_QUOTAS_JOB,
+    build_daily_job,
+    build_daily_schedule,
+    build_quota_schedule,
+    build_refresh_jobs,
+    build_restate_job,
+)
 from usage_pipeline.sql_models import load_models  # noqa: E402
 from usage_pipeline.warehouse import Warehouse  # noqa: E402
 
@@ -37,13 +47,19 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
     models, rules = load_models(), all_rules(settings)
     raw_assets = [
         *catalogue_assets,
+        raw_enabled_regions,
         *metric_assets,
         *invocation_assets,
         *reference_assets,
         *price_assets,
+        *bill_assets,
         raw_quota_mappings,
     ]
     daily_job = build_daily_job()
+    refresh_jobs = {job.name: job for job in build_refresh_jobs()}
+    schedules = [build_daily_schedule(daily_job, settings.lookback_days)]
+    if settings.quota_refresh_hours != "off":
+        schedules.append(build_quota_schedule(refresh_jobs[REFRESH_QUOTAS_JOB], settings.quota_refresh_hours))
     return dg.Definitions(
         assets=[
             *raw_assets,
@@ -55,8 +71,9 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
             report,
         ],
         asset_checks=[build_quality_checks(rules)],
-        jobs=[daily_job, build_restate_job()],
-        schedules=[build_daily_schedule(daily_job, settings.lookback_days)],
+        jobs=[daily_job, build_restate_job(), *refresh_jobs.values()],
+        schedules=schedules,
+        sensors=[build_alerts_sensor(settings)],
         resources={
             "settings": settings,
             "aws": AwsAccess(settings),

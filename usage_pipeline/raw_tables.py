@@ -83,6 +83,18 @@ SCOPES = StoredTable(
     ),
 )
 
+ENABLED_REGIONS = StoredTable(
+    "raw",
+    "enabled_regions",
+    "One row per account and Region with Bedrock that is enabled in it, as `usage-pipeline refresh regions` last read.",
+    _columns("""
+        account_id | varchar | twelve-digit AWS account that was asked
+        account_name | varchar | the account's name in the configuration
+        region | varchar | an enabled Region that has Bedrock, whether the configuration names it or not
+        asked_at | timestamp | when AWS said so, UTC
+    """),
+)
+
 FOUNDATION_MODELS = StoredTable(
     "raw",
     "foundation_models",
@@ -165,8 +177,8 @@ IMPORTED_MODELS = StoredTable(
 SERVICE_QUOTAS = StoredTable(
     "raw",
     "service_quotas",
-    "One row per account, Region, Bedrock quota code and period in which AWS said the same of it: applied values merged "
-    "over AWS's defaults.",
+    "One row per account, Region, Bedrock quota code and period in which AWS said the same of it: applied values "
+    "merged over AWS's defaults.",
     _columns(
         _SCOPE
         + """
@@ -340,6 +352,47 @@ PRICE_OVERRIDES = StoredTable(
         valid_from | timestamp | first moment, UTC
         valid_to | timestamp | end, UTC, exclusive; NULL while it holds
         entered_by | varchar | who entered it
+    """),
+)
+
+BILL = StoredTable(
+    "raw",
+    "bill",
+    "One row per line of AWS's bill for Bedrock: month billed, day, account, Region, product, usage type, resource and "
+    "line type. Lines that an export has by the hour or twice for these are added up.",
+    _columns("""
+        billing_month | date | first day of the month whose bill has the line
+        payer_account_id | varchar | account that pays; NULL when the export does not say
+        usage_date | date | UTC day on which the use began; of a tax or fee, the day that AWS gives it
+        account_id | varchar | account that used it
+        region | varchar | source Region; NULL for what AWS charges without one, such as taxes
+        product_code | varchar | AmazonBedrock, …; a code of AWS Marketplace for models that are sold there
+        product_name | varchar | such as Claude Sonnet 4.5 (Amazon Bedrock Edition); NULL when the export has none
+        usage_type | varchar | such as USE1-NovaLite-input-tokens; NULL for what has none, such as taxes
+        resource_id | varchar | ARN of the inference profile or model, where AWS gives it
+        line_type | varchar | Usage, EdpDiscount, Credit, Refund, Tax, …, as AWS writes it
+        unit | varchar | unit of the amount; NULL when the export has none
+        usage_amount | decimal(38, 12) | how much was used, in `unit`; NULL when AWS gives none
+        billed_usd | decimal(38, 12) | unblended cost in US dollars, negative for what AWS takes off
+    """),
+    "usage_date",
+)
+
+BILLED_USAGE_TYPES = StoredTable(
+    "raw",
+    "billed_usage_types",
+    "One row per usage type and product of the bill: what it is for, or why that cannot be told.",
+    _columns("""
+        usage_type | varchar | as AWS writes it
+        product_name | varchar | as AWS writes it; NULL when the export has none
+        region_code | varchar | AWS's billing code of the Region, such as USE1; NULL when it was not understood
+        model_words | varchar | what names the model: part of the usage type, or the product; NULL when not understood
+        model_id | varchar | the one foundation model with that name; NULL when there is none or more than one
+        endpoint_type | varchar | geo or global; NULL for on_demand and geo, which the bill does not always tell apart
+        service_tier | varchar | default, flex, priority or batch; NULL when it was not understood
+        context_band | varchar | standard or long; NULL when it was not understood
+        token_kind | varchar | input, output, cache_read, cache_write_5m or cache_write_1h; NULL when not understood
+        reason | varchar | why it was not understood or names no model; NULL otherwise
     """),
 )
 
@@ -537,6 +590,7 @@ RUNS = StoredTable(
 
 RAW_TABLES = (
     SCOPES,
+    ENABLED_REGIONS,
     FOUNDATION_MODELS,
     INFERENCE_PROFILES,
     CUSTOM_DEPLOYMENTS,
@@ -552,6 +606,8 @@ RAW_TABLES = (
     LOG_DELIVERY,
     MODEL_PRICES,
     PRICE_OVERRIDES,
+    BILL,
+    BILLED_USAGE_TYPES,
     APPLICATION_RULES,
 )
 

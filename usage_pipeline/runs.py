@@ -151,6 +151,13 @@ def restate_days(
     return _run_job(settings, instance, RESTATE_JOB, {}, progress)
 
 
+def refresh(settings: Settings, instance: dg.DagsterInstance, job: str, progress: Progress) -> RunOutcome:
+    """Run a job that reads one catalogue anew, as it is now."""
+    today = settings.now().date().isoformat()
+    days = {"dagster/asset_partition_range_start": today, "dagster/asset_partition_range_end": today}
+    return _run_job(settings, instance, job, days, progress)
+
+
 def _run_job(
     settings: Settings, instance: dg.DagsterInstance, name: str, tags: Mapping[str, str], progress: Progress
 ) -> RunOutcome:

@@ -114,13 +114,14 @@ def test_govcloud_regions_and_role_go_together(tmp_path: Path) -> None:
         (
             ONE_ACCOUNT + "warehose: x.duckdb\n",
             "FILE, line 4: there is no setting 'warehose'; did you mean 'warehouse'? Allowed here: accounts, "
-            "warehouse, applications, prices, bill, report, alerts, quota_mapping, lookback_days, first_run_days, "
-            "max_concurrent_scopes, as_of.",
+            "warehouse, applications, prices, bill, report, alerts, quota_mapping, quota_refresh_hours, "
+            "lookback_days, first_run_days, max_concurrent_scopes, as_of.",
         ),
         (
             ONE_ACCOUNT + "_env_file: x\n",
             "FILE, line 4: there is no setting '_env_file'; Allowed here: accounts, warehouse, applications, prices, "
-            "bill, report, alerts, quota_mapping, lookback_days, first_run_days, max_concurrent_scopes, as_of.",
+            "bill, report, alerts, quota_mapping, quota_refresh_hours, lookback_days, first_run_days, "
+            "max_concurrent_scopes, as_of.",
         ),
         ("lookback_days: 2\n", "FILE, line 1: accounts is missing; it is required."),
         ("accounts: []\n", "FILE, line 1: accounts: read an empty list; allowed: at least one."),
@@ -180,6 +181,18 @@ def test_govcloud_regions_and_role_go_together(tmp_path: Path) -> None:
             "FILE, line 4: lookback_days: read 0; allowed: greater than or equal to 1.",
         ),
         (ONE_ACCOUNT + "lookback_days: many\n", "FILE, line 4: lookback_days: read 'many'; allowed: a whole number."),
+        (
+            ONE_ACCOUNT + "quota_refresh_hours: 25\n",
+            "FILE, line 4: quota_refresh_hours: read 25; allowed: whole hours from 1 to 24, or off.",
+        ),
+        (
+            ONE_ACCOUNT + "quota_refresh_hours: on\n",
+            "FILE, line 4: quota_refresh_hours: read True; allowed: whole hours from 1 to 24, or off.",
+        ),
+        (
+            ONE_ACCOUNT + "quota_refresh_hours: hourly\n",
+            "FILE, line 4: quota_refresh_hours: read 'hourly'; allowed: whole hours from 1 to 24, or off.",
+        ),
         (
             ONE_ACCOUNT + "as_of: tomorrow\n",
             "FILE, line 4: as_of: read 'tomorrow'; allowed: a UTC time such as 2026-11-15T10:30:00Z.",
@@ -334,3 +347,17 @@ def test_variables_that_kubernetes_sets_for_a_service_are_left_alone(
     monkeypatch.setenv("USAGE_PIPELINE_SERVICE_HOST", "10.0.0.1")
     monkeypatch.setenv("USAGE_PIPELINE_PORT", "tcp://10.0.0.1:3000")
     assert load_settings(write(tmp_path, ONE_ACCOUNT)).lookback_days == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "hours"),
+    [
+        ("", 3),
+        ("quota_refresh_hours: 24\n", 24),
+        ('quota_refresh_hours: "6"\n', 6),
+        ("quota_refresh_hours: off\n", "off"),
+        ('quota_refresh_hours: "Off"\n', "off"),
+    ],
+)
+def test_quotas_are_refreshed_every_few_hours_or_not_at_all(tmp_path: Path, line: str, hours: object) -> None:
+    assert load_settings(write(tmp_path, ONE_ACCOUNT + line)).quota_refresh_hours == hours

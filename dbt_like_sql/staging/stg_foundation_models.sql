@@ -9,4 +9,7 @@ select
     -- AWS has models that answer only through an inference profile or provisioned throughput.
     inference_types is null or list_contains(inference_types, 'ON_DEMAND') as is_on_demand,
     lifecycle_status,
+    legacy_at,
+    extended_access_at,
+    end_of_life_at,
 from raw.foundation_models

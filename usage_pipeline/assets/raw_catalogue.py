@@ -1,8 +1,8 @@
 """What each account and Region has: models, profiles, deployments, quotas, a place for logs.
 
-AWS tells the present only: a snapshot a day is kept, stored under today also in a run for past days, and quotas are kept
-as periods in which AWS said the same. Not here: usage
-(`raw_metrics.py`), the calls (`aws/bedrock.py`, `aws/service_quotas.py`).
+AWS tells the present only: a snapshot a day is kept, stored under today also in a run for past days; of quotas, the
+periods in which AWS said the same. Not here: usage (`raw_metrics.py`), the calls (`aws/bedrock.py`,
+`aws/service_quotas.py`).
 """
 
 import datetime as dt
@@ -122,10 +122,7 @@ def build_catalogue_asset(
         }
         stamp = ReadingStamp(table.name, context.run_id, now)
         with warehouse.connect() as con:
-            if store:
-                rows = store(con, readings, now)
-            else:
-                rows = store_snapshot(con, table, readings, now.date())
+            rows = store(con, readings, now) if store else store_snapshot(con, table, readings, now.date())
             record_source_status(con, status_rows(stamp, days, readings, aws.resolved.unreachable, coverage))
         return dg.MaterializeResult(metadata=reading_metadata(table, rows, readings))
 

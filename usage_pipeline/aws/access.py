@@ -35,3 +35,13 @@ class AwsAccess:
         return read_scopes(
             resolved.scopes, lambda scope: read(resolved.session(scope), scope), self._settings.max_concurrent_scopes
         )
+
+    def read_accounts(self, read: Callable[[AccountSession, Scope], Value]) -> list[ScopeReading[Value]]:
+        """Run one reading in every account that can be reached, with the first of its scopes."""
+        resolved = self.resolved
+        first = {scope.account_id: scope for scope in reversed(resolved.scopes)}
+        return read_scopes(
+            [scope for scope in resolved.scopes if first[scope.account_id] is scope],
+            lambda scope: read(resolved.session(scope), scope),
+            self._settings.max_concurrent_scopes,
+        )

@@ -75,6 +75,8 @@ class Model:
     max_output_tokens: int
     burndown: int
     lifecycle: str
+    end_of_life_in_days: int | None
+    """From the sandbox's present; None for a model of which no end is known."""
 
     @property
     def is_embedding(self) -> bool:
@@ -98,6 +100,7 @@ def models() -> dict[str, Model]:
             max_output_tokens=int(row["max_output_tokens"] or 0),
             burndown=int(row["burndown"]),
             lifecycle=row["lifecycle"],
+            end_of_life_in_days=int(row["end_of_life_in_days"]) if row["end_of_life_in_days"] else None,
         )
         for row in csv_rows("models.csv")
     }

@@ -1,7 +1,7 @@
 """Bedrock's lists of models, profiles, deployments and tags; the logging configuration and the rest are moto's."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypeVar
 
 from moto.bedrock.responses import BedrockResponse
@@ -29,11 +29,9 @@ from usage_pipeline.sandbox.refusals import AnsweredByMotoError, RefusedRequestE
 
 _DEFAULT_PAGE = 100
 _LARGEST_PAGE = 1000
-_LEGACY_LIFECYCLE = {
-    "status": "LEGACY",
-    "legacyTime": datetime(2026, 3, 1, tzinfo=UTC),
-    "endOfLifeTime": datetime(2027, 3, 1, tzinfo=UTC),
-}
+_LEGACY_DAYS, _EXTENDED_ACCESS_DAYS = 365, 90
+"""How long before its end of life a model becomes legacy, and begins to cost more."""
+
 _T = TypeVar("_T")
 
 
@@ -65,7 +63,7 @@ class SandboxBedrockResponse(BedrockResponse):
         """All models of the Region at once; AWS has no pages here."""
         provider, output = self._get_param("byProvider"), self._get_param("byOutputModality")
         inference_type = self._get_param("byInferenceType")
-        summaries = [_model_summary(model, self.region) for model in models_in(self.region)]
+        summaries = [_model_summary(model, self.region, self._data.options.end) for model in models_in(self.region)]
         wanted = [
             summary
             for summary in summaries
@@ -172,7 +170,7 @@ def _not_found(message: str) -> RefusedRequestError:
     return RefusedRequestError("ResourceNotFoundException", message)
 
 
-def _model_summary(model: Model, region: str) -> dict[str, Any]:
+def _model_summary(model: Model, region: str, now: datetime) -> dict[str, Any]:
     inference_types = ["ON_DEMAND"] if region in model.on_demand else []
     if model.geo or model.is_global:
         inference_types.append("INFERENCE_PROFILE")
@@ -187,7 +185,20 @@ def _model_summary(model: Model, region: str) -> dict[str, Any]:
         "customizationsSupported": [],
         # Models that only come in provisioned form carry a context length in their id.
         "inferenceTypesSupported": inference_types or ["PROVISIONED"],
-        "modelLifecycle": _LEGACY_LIFECYCLE if model.lifecycle == "LEGACY" else {"status": model.lifecycle},
+        "modelLifecycle": _lifecycle(model, now),
+    }
+
+
+def _lifecycle(model: Model, now: datetime) -> dict[str, Any]:
+    """The model's status, and its dates where it has an end."""
+    if model.end_of_life_in_days is None:
+        return {"status": model.lifecycle}
+    end = datetime.combine(now.date(), time(), UTC) + timedelta(days=model.end_of_life_in_days)
+    return {
+        "status": model.lifecycle,
+        "legacyTime": end - timedelta(days=_LEGACY_DAYS),
+        "publicExtendedAccessTime": end - timedelta(days=_EXTENDED_ACCESS_DAYS),
+        "endOfLifeTime": end,
     }
 
 

@@ -1,7 +1,7 @@
 """What AWS programs see over HTTP."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
@@ -89,7 +89,9 @@ def test_an_unused_region_is_empty(make_client: MakeClient):
 def test_a_legacy_model_says_when_it_ends(make_client: MakeClient):
     models = {m["modelId"]: m for m in make_client("bedrock").list_foundation_models()["modelSummaries"]}
     lifecycle = models["anthropic.claude-3-haiku-20240307-v1:0"]["modelLifecycle"]
-    assert (lifecycle["status"], lifecycle["endOfLifeTime"].year) == ("LEGACY", 2027)
+    assert lifecycle["status"] == "LEGACY"
+    assert lifecycle["legacyTime"] < lifecycle["publicExtendedAccessTime"] < lifecycle["endOfLifeTime"]
+    assert lifecycle["endOfLifeTime"] - END.replace(tzinfo=UTC) < timedelta(days=90)
     assert models["amazon.nova-lite-v1:0"]["modelLifecycle"] == {"status": "ACTIVE"}
 
 
