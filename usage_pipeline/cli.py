@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from usage_pipeline.cli_alerts import alerts_app, notify_channels
 from usage_pipeline.cli_console import (
     CHECKS_FAILED,
     ConfigOption,
@@ -44,6 +45,7 @@ sandbox_app = typer.Typer(
 )
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(refresh_app, name="refresh")
+app.add_typer(alerts_app, name="alerts")
 
 
 def _day_option(*names: str, help: str) -> Any:
@@ -86,6 +88,9 @@ def run(
             "--restate", help="Make the stored days anew after a changed price, rate or rule; ask AWS nothing."
         ),
     ] = False,
+    notify: Annotated[
+        bool, typer.Option("--notify", help="Tell the configured channels at the end; for cron, where no daemon does.")
+    ] = False,
     config: ConfigOption = None,
 ) -> None:
     """Read the days from AWS, rebuild what changed, check it, publish it and write the report.
@@ -98,8 +103,8 @@ def run(
         if not settings.warehouse_file.exists():
             stop(f"There is nothing to restate: {settings.warehouse_file} does not exist. Run without --restate first.")
         days = _days_to_run(settings, date, first, last) if date or first or last else (None, None)
-        raise typer.Exit(_run_and_say(settings, *days, restate=True))
-    raise typer.Exit(_run_and_say(settings, *_days_to_run(settings, date, first, last)))
+        raise typer.Exit(_run_and_say(settings, *days, restate=True, tell=notify))
+    raise typer.Exit(_run_and_say(settings, *_days_to_run(settings, date, first, last), tell=notify))
 
 
 def _days_to_run(
@@ -130,7 +135,9 @@ def _days_to_run(
     return days
 
 
-def _run_and_say(settings: Settings, first: dt.date | None, last: dt.date | None, *, restate: bool = False) -> int:
+def _run_and_say(
+    settings: Settings, first: dt.date | None, last: dt.date | None, *, restate: bool = False, tell: bool = False
+) -> int:
     """Run the days with a progress bar, then say what failed and where the output is. Returns the exit code."""
     from usage_pipeline.runs import restate_days, run_days
 
@@ -139,7 +146,9 @@ def _run_and_say(settings: Settings, first: dt.date | None, last: dt.date | None
             outcome = restate_days(settings, instance, first, last, progress)
         else:
             outcome = run_days(settings, instance, first, last, progress)
-    return say_outcome(settings, outcome)
+    exit_code = say_outcome(settings, outcome)
+    told = notify_channels(settings, outcome) if tell else 0
+    return exit_code or told
 
 
 def _days_text(first: dt.date | None, last: dt.date | None) -> str:

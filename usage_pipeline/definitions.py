@@ -9,6 +9,7 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from usage_pipeline.alerts.sensors import build_alerts_sensor  # noqa: E402
+from usage_pipeline.alerts.sensors import build_alerts_sensor  # noqa: E402
 from usage_pipeline.assets.findings import (  # noqa: E402
     ALERT_DELIVERIES_KEY,
     alert_deliveries,
@@ -73,6 +74,7 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         asset_checks=[build_quality_checks(rules)],
         jobs=[daily_job, build_restate_job(), *refresh_jobs.values()],
         schedules=schedules,
+        sensors=[build_alerts_sensor(settings)],
         sensors=[build_alerts_sensor(settings)],
         resources={
             "settings": settings,

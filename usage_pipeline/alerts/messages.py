@@ -173,7 +173,7 @@ _WORDS: dict[DueNotice, str] = {
 }
 
 
-def test_message(channel: str) -> Message:
+def trial_message(channel: str) -> Message:
     """What `usage-pipeline alerts test` sends."""
     return Message(
         state="TEST",
