@@ -1,0 +1,333 @@
+"""Where daily peaks are going: trend, forecast with interval, the day on which a quota is reached, and backtests.
+
+Here: robust trend lines of daily peaks and their resampled intervals; the projection within a day. Not here: cost to
+the end of a month (`month_end.py`), what follows for the quota (`recommendations.py`).
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+WEEK = 7
+LEAST_DAYS = 14
+"""Days with data that a trend needs."""
+LONGEST_FIT = 90
+"""Days that a trend looks back, so that last year's growth does not count as today's."""
+HORIZON = 180
+"""Days ahead beyond which no date is given."""
+DRAWS = 1000
+LOW, HIGH = 10.0, 90.0
+"""Percentiles of the draws that bound the 80 % interval."""
+LEAST_SHARE = 0.1
+"""Share of a usual day that must have passed before the rest of the day is projected."""
+
+Scale = Literal["linear", "log"]
+ExhaustionStatus = Literal["too_few_days", "reached", "no_upward_trend", "later", "dated"]
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A robust line through daily peaks, and lines through resampled ones.
+
+    On scale `log` it is the logarithm that grows evenly. `slope` is per day; `now` is the newest weekly maximum, in the
+    unit of the peaks. `slopes` and `levels` have one value per draw, levels as of the last day.
+    `weekdays` is what each day of the week differs by, beginning with the weekday of the day after the last.
+    """
+
+    scale: Scale
+    slope: float
+    now: float
+    days: int
+    slopes: Floats
+    levels: Floats
+    weekdays: Floats
+    residuals: Floats
+
+    def slope_at(self, percentile: float) -> float:
+        """A percentile of the slope over the draws."""
+        return float(np.percentile(self.slopes, percentile))
+
+    @property
+    def is_upward(self) -> bool:
+        """Whether nine draws in ten grow."""
+        return self.slope_at(LOW) > 0
+
+    def daily_growth(self, percentile: float) -> float:
+        """Growth per day as a share of the newest weekly peak: 0.01 is 1 % a day. 0 for a pool without use."""
+        slope = self.slope_at(percentile)
+        if self.scale == "log":
+            return float(np.expm1(slope))
+        return slope / self.now if self.now > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Daily peaks to come, first the day after the last: the middle and the 80 % interval of each day."""
+
+    middle: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True)
+class Exhaustion:
+    """When a daily peak first reaches a share of the quota.
+
+    reached: one of the last seven days did. dated: on `day`, in 80 of 100 cases between `earliest` and `latest`; None
+    is later than 180 days. later: after 180 days, `earliest` may be nearer. no_upward_trend: the 10 % slope is not
+    above zero.
+    """
+
+    status: ExhaustionStatus
+    share: float
+    day: dt.date | None = None
+    earliest: dt.date | None = None
+    latest: dt.date | None = None
+
+
+@dataclass(frozen=True)
+class BacktestRow:
+    """One forecast of a day that has passed: made after day `origin`, for day `day` (positions in the peaks)."""
+
+    origin: int
+    day: int
+    forecast: float
+    low: float
+    high: float
+    truth: float
+
+    @property
+    def is_hit(self) -> bool:
+        """Whether the truth lies in the 80 % interval."""
+        return self.low <= self.truth <= self.high
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Forecasts of days that have passed, against what happened.
+
+    `hit_rate` should be near 0.8. `median_error` is the median of |forecast - truth| / truth, over days with use. Both
+    are None when there was nothing to compare.
+    """
+
+    rows: tuple[BacktestRow, ...]
+    hit_rate: float | None
+    median_error: float | None
+
+
+def weekly_maximum(peaks: Floats) -> Floats:
+    """The largest peak of each day and the six before it, from the seventh day on; days are the last axis."""
+    windows = np.lib.stride_tricks.sliding_window_view(peaks, WEEK, axis=-1)
+    return np.fmax.reduce(windows, axis=-1)
+
+
+def seasonal_slope(values: Floats) -> Floats:
+    """Median slope between all pairs of days with the same weekday, for each row. NaN of row 0 is left out.
+
+    Theil and Sen's slope in its seasonal form (Hirsch, Slack and Smith 1982). The weekly maximum has no weekdays
+    either, but it stands still for days after each peak: over four weeks its slope is a fifth too low, with nearly
+    twice the error (docs/planning.md).
+    """
+    rows = np.atleast_2d(values)
+    at = np.flatnonzero(~np.isnan(rows[0]))
+    first, second = np.triu_indices(len(at), 1)
+    alike = (at[second] - at[first]) % WEEK == 0
+    first, second = at[first[alike]], at[second[alike]]
+    return np.median((rows[:, second] - rows[:, first]) / (second - first), axis=1)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A fitted line: slope per day, level on the last day, and what weekdays differ by (that of the last day first).
+
+    Each residual is what the other days of its weekday would have missed it by: as wide as the error of a forecast.
+    """
+
+    scale: Scale
+    slope: float
+    level: float
+    weekdays: Floats
+    residuals: Floats
+
+    def course(self, days: int) -> Floats:
+        """The line over the last `days` days, without weekdays and on its scale."""
+        return self.level + self.slope * _days(days)
+
+
+def fit_trend(peaks: Floats, seed: int = 0, draws: int = DRAWS) -> Trend | None:
+    """The trend of one peak per day (NaN = not known), the newest last; None with fewer than 14 known days.
+
+    The scale is `log` when every peak is above zero and the line through the logarithms is nearer to the peaks, by the
+    median of the distances.
+    """
+    peaks = peaks[-LONGEST_FIT:]
+    known = ~np.isnan(peaks)
+    if known.sum() < LEAST_DAYS:
+        return None
+    line = _nearest_line(peaks)
+    residuals = line.residuals[known] - line.residuals[known].mean()
+    noise = np.full((draws, len(peaks)), np.nan)
+    noise[:, known] = _resampled(residuals, int(known.sum()), draws, np.random.default_rng(seed))
+    drawn = _peaks(line.scale, line.course(len(peaks)), line.weekdays[_weekday(len(peaks))] + noise)
+    slopes, levels = _slopes_and_levels(np.log(drawn) if line.scale == "log" else drawn)
+    weekly = weekly_maximum(peaks)
+    now = float(weekly[~np.isnan(weekly)][-1])
+    return Trend(line.scale, line.slope, now, int(known.sum()), slopes, levels, np.roll(line.weekdays, -1), residuals)
+
+
+def _nearest_line(peaks: Floats) -> _Line:
+    straight = _line(peaks, "linear")
+    if not np.nanmin(peaks) > 0:
+        return straight
+    curved = _line(peaks, "log")
+    return min((straight, curved), key=lambda line: _distance(peaks, line))
+
+
+def _distance(peaks: Floats, line: _Line) -> float:
+    course = _peaks(line.scale, line.course(len(peaks)), line.weekdays[_weekday(len(peaks))])
+    return float(np.nanmedian(np.abs(peaks - course)))
+
+
+def _days(length: int) -> Floats:
+    """Number of each day; 0 is the last, -1 the one before."""
+    return np.arange(1.0 - length, 1.0)
+
+
+def _weekday(length: int) -> Integers:
+    """Weekday of each day, counted from that of the last."""
+    return np.arange(1 - length, 1) % WEEK
+
+
+def _slopes_and_levels(values: Floats) -> tuple[Floats, Floats]:
+    rows = np.atleast_2d(values)
+    slopes = seasonal_slope(rows)
+    return slopes, np.nanmedian(rows - slopes[:, None] * _days(rows.shape[1]), axis=1)
+
+
+def _line(peaks: Floats, scale: Scale) -> _Line:
+    values = np.log(peaks) if scale == "log" else peaks
+    slopes, levels = _slopes_and_levels(values)
+    course: Floats = levels[0] + slopes[0] * _days(len(peaks))
+    # What weekdays and chance change is a share of the level, not so many tokens.
+    rest = values - course if scale == "log" else values / _positive(course) - 1
+    weekdays, residuals = np.zeros(WEEK), np.full(len(rest), np.nan)
+    for weekday in range(WEEK):
+        at = np.flatnonzero((_weekday(len(peaks)) == weekday) & ~np.isnan(rest))
+        if len(at):
+            weekdays[weekday] = np.median(rest[at])
+        for each in at:
+            others = rest[at[at != each]]
+            residuals[each] = rest[each] - (np.median(others) if len(others) else 0.0)
+    return _Line(scale, float(slopes[0]), float(levels[0]), weekdays, residuals)
+
+
+def _peaks(scale: Scale, course: Floats, differences: Floats) -> Floats:
+    """Peaks from the line's course on its scale and what weekday and chance change, a share or a logarithm."""
+    if scale == "log":
+        return np.exp(course + differences)
+    return _positive(course) * np.maximum(1 + differences, 0)
+
+
+def _positive(course: Floats) -> Floats:
+    """A line that falls does not fall below a twentieth of its middle."""
+    return np.maximum(course, max(float(np.median(course)) / 20, 1e-9))
+
+
+def _resampled(residuals: Floats, length: int, draws: int, rng: np.random.Generator) -> Floats:
+    """Residuals drawn again in runs of a week, because bad days come together."""
+    runs = -(-length // WEEK)
+    begins = rng.integers(0, len(residuals), (draws, runs, 1))
+    return residuals[(begins + np.arange(WEEK)) % len(residuals)].reshape(draws, -1)[:, :length]
+
+
+def forecast_peaks(trend: Trend, days: int, seed: int = 0) -> Forecast:
+    """The peaks of the next `days` days."""
+    low, middle, high = np.percentile(_courses(trend, days, seed), (LOW, 50, HIGH), axis=0)
+    return Forecast(middle, low, high)
+
+
+def _courses(trend: Trend, days: int, seed: int) -> Floats:
+    """Peaks of the next days, one row per draw: its own line, the weekday, and a residual of the past."""
+    ahead = np.arange(1, days + 1)
+    noise = _resampled(trend.residuals, days, len(trend.slopes), np.random.default_rng([seed, 2]))
+    course = trend.levels[:, None] + trend.slopes[:, None] * ahead
+    return _peaks(trend.scale, course, trend.weekdays[(ahead - 1) % WEEK] + noise)
+
+
+def exhaustion(trend: Trend | None, limit: float, share: float, last_day: dt.date, seed: int = 0) -> Exhaustion:
+    """When a daily peak first reaches `share` of the limit.
+
+    The dates are percentiles over the draws of the first day that reaches it. Dividing the distance by the slope alone
+    would give dates that are too late, and far too sure: the first day is one on which noise and weekday help.
+    """
+    goal = share * limit
+    if trend is None:
+        return Exhaustion("too_few_days", share)
+    if trend.now >= goal:
+        return Exhaustion("reached", share, last_day)
+    if not trend.is_upward:
+        return Exhaustion("no_upward_trend", share)
+    reached = _courses(trend, HORIZON, seed) >= goal
+    first = np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, HORIZON + 1)
+    earliest, day, latest = (
+        last_day + dt.timedelta(days=int(after)) if after <= HORIZON else None
+        for after in np.percentile(first, (LOW, 50, HIGH), method="inverted_cdf").tolist()
+    )
+    return Exhaustion("dated" if day else "later", share, day, earliest, latest)
+
+
+def backtest(peaks: Floats, days: int, horizon: int, seed: int = 0, draws: int = DRAWS) -> Backtest:
+    """Forecast each of the last `days` days as if they were still to come, up to `horizon` days ahead."""
+    rows: list[BacktestRow] = []
+    for origin in range(len(peaks) - days - 1, len(peaks) - 1):
+        trend = fit_trend(peaks[: origin + 1], seed, draws) if origin >= 0 else None
+        if trend is None:
+            continue
+        ahead = min(horizon, len(peaks) - 1 - origin)
+        found = forecast_peaks(trend, ahead, seed)
+        columns = (found.middle.tolist(), found.low.tolist(), found.high.tolist(), peaks[origin + 1 :][:ahead].tolist())
+        for step, (middle, low, high, truth) in enumerate(zip(*columns, strict=True), start=1):
+            if not np.isnan(truth):
+                rows.append(BacktestRow(origin, origin + step, middle, low, high, truth))
+    errors = [abs(row.forecast - row.truth) / row.truth for row in rows if row.truth > 0]
+    hit_rate = sum(row.is_hit for row in rows) / len(rows) if rows else None
+    return Backtest(tuple(rows), hit_rate, float(np.median(errors)) if errors else None)
+
+
+DayStatus = Literal["no_history", "too_early", "projected"]
+
+
+@dataclass(frozen=True)
+class DayProjection:
+    """Tokens of a UTC day to its end, as the last four same weekdays went.
+
+    `reaches_limit_at` is the minute of the day at which the quota per day is used up; None when it is not. too_early:
+    on usual days less than a tenth of the tokens were used by now.
+    """
+
+    status: DayStatus
+    tokens: float | None = None
+    reaches_limit_at: int | None = None
+
+
+def project_day(so_far: Floats, same_weekdays: Floats, limit: float | None) -> DayProjection:
+    """Project a day from its first minutes. `same_weekdays` has one row of 1,440 minutes per earlier, whole day."""
+    totals = same_weekdays.sum(axis=1)
+    usable = same_weekdays[totals > 0]
+    if not len(usable):
+        return DayProjection("no_history")
+    share = np.median(np.cumsum(usable, axis=1) / usable.sum(axis=1, keepdims=True), axis=0)
+    used = np.cumsum(so_far)
+    now = len(so_far) - 1
+    if now < 0 or share[now] < LEAST_SHARE:
+        return DayProjection("too_early")
+    # Medians of shares need not end at 1.
+    course = np.append(used, used[-1] * np.minimum(share[now + 1 :] / share[-1], 1) / (share[now] / share[-1]))
+    over = np.flatnonzero(course >= limit) if limit is not None else np.empty(0, dtype=np.int64)
+    return DayProjection("projected", float(course[-1]), int(over[0]) if len(over) else None)
