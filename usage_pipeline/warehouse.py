@@ -212,6 +212,7 @@ _ARROW_TYPES: dict[str, pa.DataType] = {
     "decimal(38,6)": pa.decimal128(38, 6),
     "decimal(18,6)": pa.decimal128(18, 6),
     "decimal(9,6)": pa.decimal128(9, 6),
+    "decimal(38,12)": pa.decimal128(38, 12),
     "date": pa.date32(),
     "timestamp": pa.timestamp("us"),
     "varchar[]": pa.list_(pa.string()),

@@ -74,7 +74,7 @@ def raw_model_prices(
     now, sources = settings.now(), settings.price_settings.sources
     base = read_base(settings.price_settings)
     with warehouse.connect() as con:
-        stored, names, last_answers = stored_prices(con), _model_names(con), _last_answers(con)
+        stored, names, last_answers = stored_prices(con), model_names(con), _last_answers(con)
     networks = _network_sources(sources)
     known = kept_prices(stored, base.rows or [], networks, now)
     # Asked without the warehouse open: an answer may take minutes, and others wait for the file.
@@ -121,7 +121,8 @@ def stored_prices(con: duckdb.DuckDBPyConnection) -> list[ModelPrice]:
     return [ModelPrice.model_validate(row) for row in rows]
 
 
-def _model_names(con: duckdb.DuckDBPyConnection) -> ModelNames:
+def model_names(con: duckdb.DuckDBPyConnection) -> ModelNames:
+    """The names of every model that any account's catalogue has or had."""
     return ModelNames(FoundationModel(*row) for row in con.execute(_MODEL_NAMES).fetchall())
 
 

@@ -1,5 +1,6 @@
 """Data checks: statements about the warehouse that must be true, and how Dagster evaluates them."""
 
+from usage_pipeline.checks.bill import BILL_RULES
 from usage_pipeline.checks.costs import COST_RULES
 from usage_pipeline.checks.logs import LOG_RULES
 from usage_pipeline.checks.prices import PRICE_RULES
@@ -17,6 +18,7 @@ ALL_RULES: tuple[Rule, ...] = (
     *QUOTA_MAPPING_RULES,
     *RECONCILIATION_RULES,
     *COST_RULES,
+    *BILL_RULES,
 )
 """Every rule that needs no configuration, in the order in which the report lists them."""
 

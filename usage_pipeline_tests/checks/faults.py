@@ -97,6 +97,24 @@ FAULTS: dict[str, str] = {
     "marts_add_up_to_raw": """
         delete from marts.usage_daily where profile_id = 'searchsearch' and usage_date = '2026-11-14'
     """,
+    "every_bill_file_was_read": """
+        insert into ops.source_status by name
+        select
+            'bill.files' as account_name,
+            'bill' as source,
+            date '2026-11-15' as partition_date,
+            'failed' as status,
+            'cur/*.csv.gz: no file fits; allowed: files of the export, with * for what differs.' as error_text,
+            timestamp '2026-11-15 10:30' as finished_at,
+    """,
+    "billed_cost_is_attributed_whole": """
+        update marts.billed_cost set billed_usd = billed_usd + 0.000000000001
+        where token_kind = 'output' and usage_date = '2026-11-13'
+    """,
+    "computed_cost_agrees_with_the_bill": """
+        update marts.usage_daily set input_cost_usd = input_cost_usd + 2
+        where profile_id = 'searchsearch' and usage_date = '2026-11-13'
+    """,
     "cost_parts_add_up": """
         update marts.usage_daily set output_cost_usd = output_cost_usd + 0.000000000001
         where profile_id = 'searchsearch' and usage_date = '2026-11-14'

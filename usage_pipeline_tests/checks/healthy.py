@@ -4,6 +4,7 @@ Here: the data. Not here: what is done to it so that a rule fails (`faults.py`).
 """
 
 import datetime as dt
+from decimal import Decimal
 
 import pyarrow as pa
 
@@ -32,6 +33,8 @@ def healthy_store() -> Store:
     _catalogues(store)
     for day in DAYS:
         _usage(store, day)
+        if day < TODAY:
+            _bill(store, day)
         for scope in (PRODUCTION, RESEARCH):
             _readings(store, scope, day)
     store.write()
@@ -73,6 +76,32 @@ def _catalogues(store: Store) -> None:
             default_value=200_000.0,
             valid_from=NOW,
         )
+
+
+def _bill(store: Store, day: dt.date) -> None:
+    """What AWS charged for a whole day's calls through the geo profile: 6,000 tokens in and 600 out."""
+    for kind, usd in (("input", "0.0198"), ("output", "0.0099")):
+        usage_type = f"USE1-Claude4.5Sonnet-{kind}-tokens-cross-region-geo"
+        store.add(
+            raw.BILL,
+            **_ids(PRODUCTION),
+            billing_month=day.replace(day=1),
+            usage_date=day,
+            product_code="AmazonBedrock",
+            usage_type=usage_type,
+            line_type="Usage",
+            billed_usd=Decimal(usd),
+        )
+        if day == DAYS[0]:
+            store.add(
+                raw.BILLED_USAGE_TYPES,
+                usage_type=usage_type,
+                model_id=SONNET,
+                endpoint_type="geo",
+                service_tier="default",
+                context_band="standard",
+                token_kind=kind,
+            )
 
 
 def _usage(store: Store, day: dt.date) -> None:

@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from usage_pipeline import raw_tables as raw
+from usage_pipeline.assets.bill_storage import replace_months
 from usage_pipeline.sql_builds import BuiltModel, build
 from usage_pipeline.sql_models import SqlModel, load_models
 from usage_pipeline.warehouse import (
@@ -395,6 +396,8 @@ class Store:
                 record_source_status(self.con, arrow)
             elif table in (raw.CLOUDWATCH_METRICS, raw.MAX_TOKENS_METRIC):
                 replace_series(self.con, table, arrow, _days_of_series(rows))
+            elif table is raw.BILL:
+                replace_months(self.con, arrow)
             elif table.day_column:
                 days = {row[table.day_column] for row in rows}
                 replace_days(self.con, table, arrow, days, {(row["account_id"], row["region"]) for row in rows})

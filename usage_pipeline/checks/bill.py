@@ -1,0 +1,125 @@
+"""Checks on AWS's bill: was it read, is all of it divided, does it agree with computed costs.
+
+Without a bill there is nothing to contradict them. Not here: whether costs have a price (`costs.py`).
+"""
+
+from usage_pipeline.checks.rules import Rule
+
+EVERY_BILL_FILE_WAS_READ = Rule(
+    name="every_bill_file_was_read",
+    table="raw.bill",
+    subject=("setting",),
+    description=(
+        "The files that bill.files of the configuration names could be read when they were last tried. The months that "
+        "were stored before stay as they were; the next run tries again."
+    ),
+    contradictions="""
+        select
+            account_name as setting,
+            status,
+            error_text,
+            finished_at,
+        from ops.source_status
+        where source = 'bill'
+        qualify
+            finished_at = max(finished_at) over ()
+            and status not in ('ok', 'empty')
+        order by setting
+    """,
+)
+
+BILLED_COST_IS_ATTRIBUTED_WHOLE = Rule(
+    name="billed_cost_is_attributed_whole",
+    table="marts.billed_cost",
+    subject=("usage_date", "account_id"),
+    description=(
+        "Each day, the parts into which the bill of an account was divided add up to what AWS billed, to the last "
+        "digit, for every Region, product, usage type, resource and line type. This is a fault in the pipeline: do not "
+        "use billed costs of these days; please report it."
+    ),
+    contradictions="""
+        with by_table as (
+            select
+                usage_date,
+                account_id,
+                region,
+                product_name,
+                usage_type,
+                resource_id,
+                line_type,
+                billed_usd,
+                0::decimal(38, 12) as divided_usd,
+            from raw.bill
+            union all
+            select
+                usage_date,
+                account_id,
+                region,
+                product_name,
+                usage_type,
+                resource_id,
+                line_type,
+                0::decimal(38, 12) as billed_usd,
+                billed_usd as divided_usd,
+            from marts.billed_cost
+        )
+
+        select
+            usage_date,
+            account_id,
+            region,
+            product_name,
+            usage_type,
+            resource_id,
+            line_type,
+            sum(billed_usd) as billed_usd,
+            sum(divided_usd) as divided_usd,
+        from by_table
+        group by all
+        having sum(billed_usd) is distinct from sum(divided_usd)
+        order by all
+    """,
+)
+
+COMPUTED_COST_AGREES_WITH_THE_BILL = Rule(
+    name="computed_cost_agrees_with_the_bill",
+    table="marts.bill_reconciliation",
+    subject=("account_id", "region", "model_id"),
+    severity="WARN",
+    description=(
+        "On each of the 62 newest days that are two days old, the computed cost of a model in an account and Region is "
+        "within 5 % of what AWS billed for it, where either is above 1 US dollar. Computed too high: enter your "
+        "discount into price_overrides.csv. Too low: see logs_are_complete, and every_call_has_a_price."
+    ),
+    contradictions="""
+        with newest as (
+            select max(usage_date) as usage_date
+            from marts.usage_daily
+        )
+
+        select
+            bill_reconciliation.usage_date,
+            account_id,
+            account_name,
+            region,
+            model_id,
+            sum(computed_usd) as computed_usd,
+            sum(billed_usd) as billed_usd,
+            round(100 * (sum(computed_usd) / nullif(sum(billed_usd), 0) - 1), 1) as percent_above_the_bill,
+            sum(unpriced_calls)::bigint as unpriced_calls,
+        from marts.bill_reconciliation
+        inner join newest
+            on
+                bill_reconciliation.usage_date + 2 <= newest.usage_date
+                and bill_reconciliation.usage_date + 64 > newest.usage_date
+        where model_id is not null
+        group by bill_reconciliation.usage_date, account_id, account_name, region, model_id
+        having
+            greatest(coalesce(sum(computed_usd), 0), coalesce(sum(billed_usd), 0)) > 1
+            and abs(coalesce(sum(computed_usd), 0) - coalesce(sum(billed_usd), 0))
+                > 0.05 * abs(coalesce(sum(billed_usd), 0))
+        order by bill_reconciliation.usage_date desc, billed_usd desc nulls last, account_id, region, model_id
+    """,
+)
+
+BILL_RULES = (EVERY_BILL_FILE_WAS_READ, BILLED_COST_IS_ATTRIBUTED_WHOLE, COMPUTED_COST_AGREES_WITH_THE_BILL)
