@@ -8,12 +8,34 @@ from collections.abc import Sequence
 
 import duckdb
 
+from usage_pipeline.checks.expectations import ExpectationError, expectations_that_hold
 from usage_pipeline.checks.rules import Rule, RuleResult, evaluate
 
 
 def evaluate_all(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> list[RuleResult]:
-    """How each rule came out, in the order of the rules. Raises what `evaluate` raises."""
-    return [evaluate(con, rule) for rule in rules]
+    """How each rule came out, in the order of the rules; expectations are evaluated table by table.
+
+    Raises:
+        duckdb.Error: see `evaluate`.
+        ExpectationError: an expectation could not be evaluated, or Great Expectations refuses a table in which no row
+            contradicts it.
+    """
+    held = expectations_that_hold(con, [rule.expectation for rule in rules if rule.expectation])
+    return [
+        RuleResult(rule, True, rule.severity, 0, []) if rule.name in held else _contradicted(con, rule)
+        for rule in rules
+    ]
+
+
+def _contradicted(con: duckdb.DuckDBPyConnection, rule: Rule) -> RuleResult:
+    """The rule's own result. An expectation that did not hold has rows that contradict it."""
+    result = evaluate(con, rule)
+    if result.passed and rule.expectation:
+        raise ExpectationError(
+            f"{rule.table}: Great Expectations says that {rule.name} does not hold, but no row contradicts it in SQL. "
+            "Please report this."
+        )
+    return result
 
 
 class RuleResults:

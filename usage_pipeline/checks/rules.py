@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import duckdb
 
+from usage_pipeline.checks.expectation_suites import TableExpectation
+
 Severity = Literal["ERROR", "WARN"]
 
 MOST_ROWS = 1000
@@ -36,6 +38,8 @@ class Rule:
     `subject` names the columns that say which thing a row is about, such as its pool: rows with equal subjects are one
     finding. Empty: all rows together are one. A row may have `value`, `threshold` and `unit` for the person to whom
     the finding is told.
+
+    `expectation` is there where the statement is one of `expectations.yaml`; its query is then made from it.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Rule:
     blocking: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     subject: tuple[str, ...] = ()
+    expectation: TableExpectation | None = None
 
     def __post_init__(self) -> None:
         if "." not in self.table:
