@@ -1,11 +1,11 @@
 """Where daily peaks are going: trend, forecast with interval, the day on which a quota is reached, and backtests.
 
-Here: robust trend lines of daily peaks and their resampled intervals; the projection within a day. Not here: cost to
-the end of a month (`month_end.py`), what follows for the quota (`recommendations.py`).
+Here: robust trend lines of daily peaks and their resampled intervals. Not here: tokens to the end of a day
+(`day_end.py`), cost to the end of a month (`month_end.py`), what follows for the quota (`recommendations.py`).
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -22,10 +22,10 @@ LONGEST_FIT = 90
 HORIZON = 180
 """Days ahead beyond which no date is given."""
 DRAWS = 1000
+RIVAL = 1.25
+"""Times the median distance of the nearest line up to which the other scale counts too."""
 LOW, HIGH = 10.0, 90.0
 """Percentiles of the draws that bound the 80 % interval."""
-LEAST_SHARE = 0.1
-"""Share of a usual day that must have passed before the rest of the day is projected."""
 
 Scale = Literal["linear", "log"]
 ExhaustionStatus = Literal["too_few_days", "reached", "no_upward_trend", "later", "dated"]
@@ -48,6 +48,8 @@ class Trend:
     levels: Floats
     weekdays: Floats
     residuals: Floats
+    rival: "Trend | None" = None
+    """The trend on the other scale, when the days fit it nearly as well."""
 
     def slope_at(self, percentile: float) -> float:
         """A percentile of the slope over the draws."""
@@ -163,14 +165,23 @@ class _Line:
 def fit_trend(peaks: Floats, seed: int = 0, draws: int = DRAWS) -> Trend | None:
     """The trend of one peak per day (NaN = not known), the newest last; None with fewer than 14 known days.
 
-    The scale is `log` when every peak is above zero and the line through the logarithms is nearer to the peaks, by the
-    median of the distances.
+    The scale is the one whose line is nearer to the peaks, by the median of the distances; `log` only when every peak
+    is above zero. A scale that is nearly as near is the `rival`: the days cannot tell growth by a share from growth by
+    an amount, and months later that is most of the doubt.
     """
     peaks = peaks[-LONGEST_FIT:]
-    known = ~np.isnan(peaks)
-    if known.sum() < LEAST_DAYS:
+    if np.count_nonzero(~np.isnan(peaks)) < LEAST_DAYS:
         return None
-    line = _nearest_line(peaks)
+    scales: tuple[Scale, ...] = ("log", "linear") if np.nanmin(peaks) > 0 else ("linear",)
+    lines = sorted((_line(peaks, scale) for scale in scales), key=lambda line: _distance(peaks, line))
+    nearest = _distance(peaks, lines[0])
+    rivals = [_trend(peaks, line, seed, draws) for line in lines[1:] if _distance(peaks, line) <= RIVAL * nearest]
+    return replace(_trend(peaks, lines[0], seed, draws), rival=rivals[0] if rivals else None)
+
+
+def _trend(peaks: Floats, line: _Line, seed: int, draws: int) -> Trend:
+    """The line with lines through peaks in which the residuals are drawn again."""
+    known = ~np.isnan(peaks)
     residuals = line.residuals[known] - line.residuals[known].mean()
     noise = np.full((draws, len(peaks)), np.nan)
     noise[:, known] = _resampled(residuals, int(known.sum()), draws, np.random.default_rng(seed))
@@ -179,14 +190,6 @@ def fit_trend(peaks: Floats, seed: int = 0, draws: int = DRAWS) -> Trend | None:
     weekly = weekly_maximum(peaks)
     now = float(weekly[~np.isnan(weekly)][-1])
     return Trend(line.scale, line.slope, now, int(known.sum()), slopes, levels, np.roll(line.weekdays, -1), residuals)
-
-
-def _nearest_line(peaks: Floats) -> _Line:
-    straight = _line(peaks, "linear")
-    if not np.nanmin(peaks) > 0:
-        return straight
-    curved = _line(peaks, "log")
-    return min((straight, curved), key=lambda line: _distance(peaks, line))
 
 
 def _distance(peaks: Floats, line: _Line) -> float:
@@ -253,7 +256,12 @@ def forecast_peaks(trend: Trend, days: int, seed: int = 0) -> Forecast:
 
 
 def _courses(trend: Trend, days: int, seed: int) -> Floats:
-    """Peaks of the next days, one row per draw: its own line, the weekday, and a residual of the past."""
+    """Peaks of the next days, one row per draw: its own line, the weekday, and a residual of the past.
+
+    Draws of a rival count as much as those of the trend itself.
+    """
+    if trend.rival:
+        return np.concatenate([_courses(replace(trend, rival=None), days, seed), _courses(trend.rival, days, seed)])
     ahead = np.arange(1, days + 1)
     noise = _resampled(trend.residuals, days, len(trend.slopes), np.random.default_rng([seed, 2]))
     course = trend.levels[:, None] + trend.slopes[:, None] * ahead
@@ -298,36 +306,3 @@ def backtest(peaks: Floats, days: int, horizon: int, seed: int = 0, draws: int =
     errors = [abs(row.forecast - row.truth) / row.truth for row in rows if row.truth > 0]
     hit_rate = sum(row.is_hit for row in rows) / len(rows) if rows else None
     return Backtest(tuple(rows), hit_rate, float(np.median(errors)) if errors else None)
-
-
-DayStatus = Literal["no_history", "too_early", "projected"]
-
-
-@dataclass(frozen=True)
-class DayProjection:
-    """Tokens of a UTC day to its end, as the last four same weekdays went.
-
-    `reaches_limit_at` is the minute of the day at which the quota per day is used up; None when it is not. too_early:
-    on usual days less than a tenth of the tokens were used by now.
-    """
-
-    status: DayStatus
-    tokens: float | None = None
-    reaches_limit_at: int | None = None
-
-
-def project_day(so_far: Floats, same_weekdays: Floats, limit: float | None) -> DayProjection:
-    """Project a day from its first minutes. `same_weekdays` has one row of 1,440 minutes per earlier, whole day."""
-    totals = same_weekdays.sum(axis=1)
-    usable = same_weekdays[totals > 0]
-    if not len(usable):
-        return DayProjection("no_history")
-    share = np.median(np.cumsum(usable, axis=1) / usable.sum(axis=1, keepdims=True), axis=0)
-    used = np.cumsum(so_far)
-    now = len(so_far) - 1
-    if now < 0 or share[now] < LEAST_SHARE:
-        return DayProjection("too_early")
-    # Medians of shares need not end at 1.
-    course = np.append(used, used[-1] * np.minimum(share[now + 1 :] / share[-1], 1) / (share[now] / share[-1]))
-    over = np.flatnonzero(course >= limit) if limit is not None else np.empty(0, dtype=np.int64)
-    return DayProjection("projected", float(course[-1]), int(over[0]) if len(over) else None)

@@ -1,19 +1,18 @@
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from usage_pipeline.planning.forecasts import (
-    DayProjection,
     Exhaustion,
     backtest,
     exhaustion,
     fit_trend,
     forecast_peaks,
-    project_day,
     seasonal_slope,
     weekly_maximum,
 )
@@ -69,6 +68,18 @@ def test_growth_by_a_share_is_seen_as_such_and_growth_by_an_amount_too() -> None
     assert straight.daily_growth(50) == pytest.approx(2000 / 59 / 3000, rel=0.01)
 
 
+def test_what_the_days_cannot_tell_apart_widens_the_interval() -> None:
+    unclear, clear = fit_trend(peaks(28, 0.01, 0.1)), fit_trend(peaks(90, 0.02, 0.02))
+    assert unclear is not None
+    assert clear is not None
+    assert unclear.rival is not None
+    assert unclear.rival.scale != unclear.scale
+    assert clear.rival is None
+    alone = forecast_peaks(replace(unclear, rival=None), 120)
+    both = forecast_peaks(unclear, 120)
+    assert both.high[-1] - both.low[-1] > alone.high[-1] - alone.low[-1]
+
+
 def test_idle_days_are_forecast_as_idle() -> None:
     values = np.tile([100.0, 100, 100, 100, 100, 0, 0], 4)
     trend = fit_trend(values)
@@ -112,13 +123,13 @@ def test_dates_hold_most_truths_when_growth_goes_on_as_it_was() -> None:
         trend = fit_trend(values[:42], draws=300)
         assert trend is not None
         found = exhaustion(trend, 2 * trend.now, 1.0, LAST)
-        if trend.scale != "log" or found.status != "dated" or found.earliest is None:
+        if found.status != "dated" or found.earliest is None:
             continue
         dated += 1
         truth = LAST + dt.timedelta(days=int(np.argmax(values[42:] >= 2 * trend.now)) + 1)
         held += found.earliest <= truth <= (found.latest or dt.date.max)
     assert dated >= 30
-    assert held / dated >= 0.6
+    assert 0.7 <= held / dated <= 0.95
 
 
 def test_a_quota_that_is_reached_says_so_whatever_the_trend() -> None:
@@ -170,46 +181,3 @@ def test_backtest_leaves_out_days_that_are_not_known() -> None:
 def test_backtest_without_history_claims_nothing() -> None:
     found = backtest(peaks(14), days=3, horizon=3)
     assert (found.rows, found.hit_rate, found.median_error) == ((), None, None)
-
-
-def same_weekdays(*totals: float) -> np.ndarray:
-    """Days that use their tokens evenly."""
-    return np.repeat(np.array(totals)[:, None] / 1440, 1440, axis=1)
-
-
-def test_a_day_is_projected_as_the_same_weekdays_went() -> None:
-    found = project_day(np.full(720, 2.0), same_weekdays(1440, 2880, 720), limit=2000)
-    assert found.status == "projected"
-    assert found.tokens == pytest.approx(2880)
-    assert found.reaches_limit_at == 999
-
-
-def test_a_limit_that_is_already_passed_is_dated_when_it_was() -> None:
-    assert project_day(np.full(720, 2.0), same_weekdays(1440), limit=100).reaches_limit_at == 49
-
-
-def test_a_limit_that_is_not_reached_has_no_minute() -> None:
-    assert project_day(np.full(720, 2.0), same_weekdays(1440), limit=3000).reaches_limit_at is None
-    assert project_day(np.full(720, 2.0), same_weekdays(1440), limit=None).reaches_limit_at is None
-
-
-def test_before_a_tenth_of_a_usual_day_nothing_is_projected() -> None:
-    assert project_day(np.full(143, 2.0), same_weekdays(1440), 100) == DayProjection("too_early")
-    assert project_day(np.full(144, 2.0), same_weekdays(1440), 100).status == "projected"
-    assert project_day(np.array([]), same_weekdays(1440), 100) == DayProjection("too_early")
-
-
-def test_without_a_used_same_weekday_nothing_is_projected() -> None:
-    assert project_day(np.full(700, 2.0), same_weekdays(0.0), 100) == DayProjection("no_history")
-    assert project_day(np.full(700, 2.0), np.empty((0, 1440)), 100) == DayProjection("no_history")
-
-
-@settings(max_examples=50, deadline=None)
-@given(
-    now=st.integers(144, 1440),
-    history=st.lists(st.floats(1, 1e9), min_size=1, max_size=4),
-    rate=st.floats(0, 1e6),
-)
-def test_a_projection_is_never_below_what_is_used(now: int, history: list[float], rate: float) -> None:
-    found = project_day(np.full(now, rate), same_weekdays(*history), None)
-    assert found.status == "too_early" or (found.tokens is not None and found.tokens >= rate * now * (1 - 1e-9))
