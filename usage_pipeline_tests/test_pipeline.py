@@ -169,6 +169,7 @@ def test_only_the_planned_faults_fail_a_check(whole_run: tuple[Settings, RunOutc
 
     assert outcome.succeeded
     assert {check.check_name for check in outcome.failed_checks} == {
+        "applied_quotas_are_not_below_default",
         "every_burndown_rate_is_known",
         "every_call_has_a_price",
         "every_pool_with_traffic_has_a_limit",

@@ -2,9 +2,11 @@
 
 from usage_pipeline.checks.bill import BILL_RULES
 from usage_pipeline.checks.costs import COST_RULES
+from usage_pipeline.checks.expectations import EXPECTATION_RULES
 from usage_pipeline.checks.logs import LOG_RULES
 from usage_pipeline.checks.prices import PRICE_RULES
 from usage_pipeline.checks.quota_mappings import QUOTA_MAPPING_RULES
+from usage_pipeline.checks.quota_values import QUOTA_VALUE_RULES
 from usage_pipeline.checks.reconciliation import RECONCILIATION_RULES
 from usage_pipeline.checks.rules import Rule
 from usage_pipeline.checks.sources import SOURCE_RULES
@@ -16,9 +18,11 @@ ALL_RULES: tuple[Rule, ...] = (
     *LOG_RULES,
     *PRICE_RULES,
     *QUOTA_MAPPING_RULES,
+    *QUOTA_VALUE_RULES,
     *RECONCILIATION_RULES,
     *COST_RULES,
     *BILL_RULES,
+    *EXPECTATION_RULES,
 )
 """Every rule that needs no configuration, in the order in which the report lists them."""
 

@@ -4,6 +4,7 @@ A rule without an entry fails the suite (`test_every_rule.py`). What a rule must
 """
 
 from usage_pipeline.checks.sources import READ_SOURCES
+from usage_pipeline_tests.checks.expectation_faults import EXPECTATION_FAULTS
 from usage_pipeline_tests.checks.healthy import GEO_POOL
 
 _DENIED = """
@@ -65,6 +66,18 @@ FAULTS: dict[str, str] = {
         insert into raw.quota_mappings by name
         select * replace ('anthropic.claude-3-haiku-20240307-v1:0' as model_id)
         from raw.quota_mappings where quota_code = 'L-F4DDD3EB'
+    """,
+    "quota_values_are_positive_and_dated": """
+        update raw.service_quotas set limit_value = -1 where quota_code = 'L-F4DDD3EB'
+    """,
+    "quota_values_are_unchanged": """
+        insert into raw.service_quotas by name
+        select * replace (100000 as limit_value, valid_from - interval 1 day as valid_from, valid_from as valid_to)
+        from raw.service_quotas where quota_code = 'L-F4DDD3EB'
+    """,
+    "applied_quotas_are_not_below_default": """
+        update raw.service_quotas set limit_source = 'applied', default_value = limit_value + 1
+        where quota_code = 'L-F4DDD3EB'
     """,
     "every_pool_with_traffic_has_a_limit": f"""
         update marts.quota_pools set tpm_limit = null, rpm_limit = null where pool_id = '{GEO_POOL}'
@@ -157,5 +170,6 @@ FAULTS: dict[str, str] = {
             timestamp '2026-11-14 02:07' as last_attempt_at,
             'the service answered with HTTP status 500' as error,
     """,
+    **EXPECTATION_FAULTS,
 }
 """SQL by rule name."""
