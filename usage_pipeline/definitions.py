@@ -9,15 +9,15 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from usage_pipeline.alerts.sensors import build_alerts_sensor  # noqa: E402
-from usage_pipeline.alerts.sensors import build_alerts_sensor  # noqa: E402
 from usage_pipeline.assets.findings import (  # noqa: E402
     ALERT_DELIVERIES_KEY,
     alert_deliveries,
     build_findings_asset,
 )
+from usage_pipeline.assets.llm_quota_mappings import raw_llm_quota_mappings  # noqa: E402
 from usage_pipeline.assets.models import build_model_assets, model_key  # noqa: E402  (after the filter)
 from usage_pipeline.assets.published import build_check_results_asset, published_usage  # noqa: E402
-from usage_pipeline.assets.quota_mappings import raw_quota_mappings  # noqa: E402
+from usage_pipeline.assets.quota_mappings import raw_quota_mappings, raw_quota_overrides  # noqa: E402
 from usage_pipeline.assets.raw_bill import bill_assets  # noqa: E402
 from usage_pipeline.assets.raw_catalogue import catalogue_assets  # noqa: E402
 from usage_pipeline.assets.raw_invocations import invocation_assets  # noqa: E402
@@ -54,6 +54,8 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         *reference_assets,
         *price_assets,
         *bill_assets,
+        raw_quota_overrides,
+        raw_llm_quota_mappings,
         raw_quota_mappings,
     ]
     daily_job = build_daily_job()
@@ -74,7 +76,6 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         asset_checks=[build_quality_checks(rules)],
         jobs=[daily_job, build_restate_job(), *refresh_jobs.values()],
         schedules=schedules,
-        sensors=[build_alerts_sensor(settings)],
         sensors=[build_alerts_sensor(settings)],
         resources={
             "settings": settings,
