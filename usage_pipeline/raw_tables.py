@@ -224,9 +224,52 @@ QUOTA_MAPPINGS = StoredTable(
         quota_kind | varchar | tpm, rpm, tpd or concurrency
         quota_code | varchar | NULL unless status is mapped
         quota_name | varchar | AWS's name of the quota: the evidence
-        method | varchar | rule, llm, override or none
+        method | varchar | override, rule, llm or none
         status | varchar | mapped, no_quota or unmapped
-        reason | varchar | one sentence
+        reason | varchar | why, in a sentence or two
+        mapper_model_id | varchar | model that was asked; NULL unless method is llm
+        mapped_at | timestamp | when this mapping was first made so, UTC
+    """
+    ),
+)
+
+QUOTA_OVERRIDES = StoredTable(
+    "raw",
+    "quota_overrides",
+    "One row per decision of a person about which quota code limits a model, which wins over rules and models.",
+    _columns("""
+        account_id | varchar | account for which it holds; NULL for every one
+        region | varchar | source Region for which it holds; NULL for every one
+        model_id | varchar | foundation model id
+        endpoint_type | varchar | on_demand, geo, global or custom_deployment
+        quota_kind | varchar | tpm, rpm, tpd or concurrency
+        quota_code | varchar | NULL where the person says that AWS has no such quota
+        quota_name | varchar | the quota's name as the file has it
+    """),
+)
+
+LLM_QUOTA_MAPPINGS = StoredTable(
+    "raw",
+    "llm_quota_mappings",
+    "One row per account, Region, model, endpoint type and kind of quota about which a language model was asked: the "
+    "newest answer, and whether it is believed. Only names of models and quotas are sent.",
+    _columns(
+        _SCOPE
+        + """
+        model_id | varchar | foundation model id
+        endpoint_type | varchar | on_demand, geo, global or custom_deployment
+        quota_kind | varchar | tpm, rpm, tpd or concurrency
+        candidate_hash | varchar | SHA-256 of the question: model, endpoint type, candidates, wording
+        answered_code | varchar | the code it chose, or none; NULL when the answer could not be read
+        status | varchar | accepted or refused
+        refused_for | varchar | format, candidates, kind, endpoint_type or rule; NULL when accepted
+        reason | varchar | one sentence: why it is refused
+        evidence | varchar | what the model said for it, at most 200 characters; NULL when it could not be read
+        mapper_model_id | varchar | the model that was asked
+        input_tokens | bigint | tokens of the whole question, the same on each row that it answered
+        output_tokens | bigint | tokens of the whole answer, the same on each row that it answered
+        cost_usd | decimal(38, 12) | cost of both at list prices, the same on each row; NULL when no price is known
+        asked_at | timestamp | UTC
     """
     ),
 )
@@ -599,6 +642,8 @@ RAW_TABLES = (
     CLOUDWATCH_METRICS,
     MAX_TOKENS_METRIC,
     QUOTA_MAPPINGS,
+    QUOTA_OVERRIDES,
+    LLM_QUOTA_MAPPINGS,
     BURNDOWN_RATES,
     MODEL_LIMITS,
     ENDPOINT_PREFIXES,

@@ -6,6 +6,7 @@ from usage_pipeline_tests.marts.factory import NOVA, SONNET, Store, arns, at
 ON_DEMAND_NOVA = "On-demand model inference tokens per minute for Amazon Nova Lite"
 DEPLOYED_NOVA = "(Model customization) Sum of on demand custom model deployment tokens per minute for Amazon Nova Lite"
 GLOBAL_SONNET = "Global cross-region model inference tokens per minute for Anthropic Claude Sonnet 4.5 V1"
+NOW = at("15T10:30")
 GEO_SONNET = "Cross-region model inference tokens per minute for Anthropic Claude Sonnet 4.5 V1"
 
 
@@ -19,7 +20,7 @@ def mapped(store: Store) -> list[tuple[str, str, str, str]]:
     store.write()
     return [
         (row["model_id"], row["endpoint_type"], row["quota_kind"], row["quota_name"])
-        for row in mapping_rows(store.con)
+        for row in mapping_rows(store.con, NOW)
         if row["status"] == "mapped"
     ]
 
@@ -29,7 +30,7 @@ def test_every_model_endpoint_type_and_kind_of_a_scope_has_a_row_with_its_reason
     code = store.quota(NOVA, "on_demand", "tpm", 4_000_000, name=ON_DEMAND_NOVA, mapped=False)
     store.write()
 
-    rows = mapping_rows(store.con)
+    rows = mapping_rows(store.con, NOW)
 
     assert len(rows) == 4 * 4
     assert rows[0] == {
@@ -43,6 +44,8 @@ def test_every_model_endpoint_type_and_kind_of_a_scope_has_a_row_with_its_reason
         "method": "rule",
         "status": "mapped",
         "reason": rows[0]["reason"],
+        "mapper_model_id": None,
+        "mapped_at": NOW,
     }
     assert all(row["reason"].endswith(".") for row in rows)
     assert {row["status"] for row in rows[1:]} == {"no_quota"}
@@ -52,7 +55,7 @@ def test_a_scope_whose_quotas_were_never_read_has_no_rows(store: Store) -> None:
     store.model(NOVA, provider_name="Amazon")
     store.write()
 
-    assert mapping_rows(store.con) == []
+    assert mapping_rows(store.con, NOW) == []
 
 
 def test_the_newest_catalogue_of_the_scope_decides(store: Store) -> None:
@@ -91,4 +94,4 @@ def test_ids_that_are_no_models_are_not_mapped(store: Store) -> None:
     store.quota(NOVA, "on_demand", "tpm", 1, name=ON_DEMAND_NOVA, mapped=False)
     store.write()
 
-    assert mapping_rows(store.con) == []
+    assert mapping_rows(store.con, NOW) == []

@@ -38,7 +38,7 @@ def healthy_store() -> Store:
         for scope in (PRODUCTION, RESEARCH):
             _readings(store, scope, day)
     store.write()
-    rows = mapping_rows(store.con)
+    rows = mapping_rows(store.con, NOW)
     replace_all(store.con, raw.QUOTA_MAPPINGS, pa.Table.from_pylist(rows, schema=arrow_schema(raw.QUOTA_MAPPINGS)))
     store.build()
     return store
