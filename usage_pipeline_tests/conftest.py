@@ -9,7 +9,14 @@ import pytest
 from usage_pipeline.sandbox import RunningSandbox, start_in_thread
 from usage_pipeline_tests.pipeline_runs import ORGANISATION
 
-LONGEST_FIRST = ("test_pipeline.py", "test_dagster_ui.py", "test_cli.py", "test_invocation_logs.py", "test_browser.py")
+LONGEST_FIRST = (
+    "test_pipeline.py",
+    "test_dagster_ui.py",
+    "test_sensors.py",
+    "test_cli.py",
+    "test_invocation_logs.py",
+    "test_browser.py",
+)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -19,6 +19,7 @@ SNS_SUBJECT_CHARACTERS = 100
 SNS_BODY_BYTES = 262_144
 """SNS refuses larger messages (API reference, November 2026)."""
 
+_SENDER = "usage-pipeline"
 _SPEAK_OF_ADDRESSES = ("apprise", "urllib3", "requests")
 _STATUS = re.compile(r"error=(\d{3})\b")
 
@@ -55,8 +56,10 @@ class AppriseAddress:
     def __init__(self, address: str, variable: str) -> None:
         import apprise  # a tenth of a second that only a sender pays
 
+        # Without images, which chat programs would fetch from Apprise's own site.
+        asset = apprise.AppriseAsset(app_id=_SENDER, app_desc=_SENDER, app_url="", image_url_mask="", image_url_logo="")
         with _unheard():
-            service: Any = apprise.Apprise.instantiate(address, suppress_exceptions=True)
+            service: Any = apprise.Apprise.instantiate(address, asset=asset, suppress_exceptions=True)
         if service is None:
             raise DeliveryError(
                 f"what the environment variable {variable} holds is no address that Apprise knows; see docs/alerts.md"

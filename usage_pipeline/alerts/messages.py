@@ -27,7 +27,7 @@ USD_UNIT = "USD"
 _LONGEST_VALUE = 150
 _LONGEST_DESCRIPTION = 600
 _MOST_DETAILS = 8
-_CALLS_EVERYBODY = re.compile(r"@(?=(?:everyone|here|channel|all)\b)", re.IGNORECASE)
+_CALLS_OR_LINKS = re.compile(r"@(?=(?:everyone|here|channel|all)\b)|<(?=[@!#&])|\](?=\()", re.IGNORECASE)
 _INVISIBLE = ("Cc", "Cf", "Zl", "Zp", "Cs", "Co")
 
 
@@ -59,11 +59,11 @@ class Consumer:
 
 
 def clean(text: object, longest: int = _LONGEST_VALUE) -> str:
-    """A value on one line, without characters that are not seen, without a call to everybody, and cut."""
+    """A value on one line, without characters that are not seen, calls to people and hidden links, and cut."""
     shown = "".join(" " if character in "\r\n\t" else character for character in str(text))
     shown = "".join(character for character in shown if unicodedata.category(character) not in _INVISIBLE)
-    # A zero-width space keeps the word readable and calls nobody.
-    return cut(_CALLS_EVERYBODY.sub("@\u200b", shown), longest)
+    # A zero-width space keeps the text readable and takes its meaning.
+    return cut(_CALLS_OR_LINKS.sub(lambda found: f"{found[0]}\u200b", shown), longest)
 
 
 def cut(text: str, longest: int) -> str:

@@ -37,14 +37,16 @@ CALLERS_OF_A_POOL = """
 PROFILES_OF_A_POOL = """
     select
         coalesce(profile.profile_name, profile.profile_id) as name,
-        profile.share,
+        profile.share as share,
     from (
-        select unnest(top_profiles) as profile
+        select unnest(top_profiles) as profile,
         from marts.quota_headroom
-        where pool_id = $pool_id and quota = 'tpm'
-        qualify usage_date = max(usage_date) over ()
+        where
+            pool_id = $pool_id
+            and quota = 'tpm'
+            and usage_date = (select max(usage_date) from marts.quota_headroom where pool_id = $pool_id)
     )
-    order by share desc, name
+    order by profile.share desc, name
     limit 3
 """
 """The same for profiles, where invocation logs say nothing: at the worst minute of the newest day with use."""

@@ -1,0 +1,190 @@
+"""The sensor over finished runs, on Dagster's own storage, and once with the real daemon."""
+
+import dataclasses
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from usage_pipeline.alerts.deliveries import open_delivery_log
+from usage_pipeline.alerts.sensors import build_alerts_sensor, note_finished_runs
+from usage_pipeline.config import Settings
+from usage_pipeline.runs import RUN_HERE_TAG, prepare_instance_folder
+from usage_pipeline_tests.alerts.factory import finding, publish_findings, settings_in
+from usage_pipeline_tests.alerts.webhook import Webhook, webhook
+
+
+@dg.asset
+def broken() -> None:
+    raise ValueError("the disk\nis full")
+
+
+@dg.asset(check_specs=[dg.AssetCheckSpec("parts_add_up", asset="blocked", blocking=True)])
+def blocked() -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    yield dg.MaterializeResult()
+    yield dg.AssetCheckResult(passed=False)
+
+
+@dg.asset
+def fine() -> None:
+    """Does nothing."""
+
+
+JOBS = {
+    asset.key.to_user_string(): dg.Definitions(
+        assets=[asset], jobs=[dg.define_asset_job(f"{asset.key.to_user_string()}_job", selection=[asset])]
+    ).resolve_job_def(f"{asset.key.to_user_string()}_job")
+    for asset in (broken, blocked, fine)
+}
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        yield instance
+
+
+def execute(instance: dg.DagsterInstance, name: str, *, ours: bool = True) -> str:
+    tags = {RUN_HERE_TAG: "here"} if ours else {}
+    return JOBS[name].execute_in_process(instance=instance, tags=tags, raise_on_error=False).run_id
+
+
+def tick(instance: dg.DagsterInstance, settings: Settings, cursor: str | None) -> tuple[str | None, str | None]:
+    """One tick; returns the cursor and what the sensor said."""
+    context = dg.build_sensor_context(instance, cursor=cursor, resources={"settings": settings})
+    said = build_alerts_sensor(settings).evaluate_tick(context)
+    return said.cursor, said.skip_message
+
+
+def test_the_sensor_runs_by_default_at_the_configured_interval(tmp_path: Path) -> None:
+    sensor = build_alerts_sensor(settings_in(tmp_path, interval_seconds=45))
+
+    assert (sensor.default_status, sensor.minimum_interval_seconds) == (dg.DefaultSensorStatus.RUNNING, 45)
+
+
+def test_a_failed_and_a_blocked_run_are_told_once_each_and_their_end_too(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_in(tmp_path)
+    with webhook() as hook:
+        monkeypatch.setenv("CHAT_URL", hook.address)
+        cursor, _ = tick(instance, settings, None)
+        for name in ("broken", "blocked", "fine"):
+            execute(instance, name)
+            cursor, _ = tick(instance, settings, cursor)
+            cursor, said = tick(instance, settings, cursor)
+            assert said == "Nothing new to tell."
+
+    assert [title.split("]")[0] for title in hook.titles] == ["[ERROR", "[WORSE: ERROR", "[RESOLVED"]
+    bodies = [message["message"] for message in hook.messages]
+    assert bodies[0].startswith("A run failed: broken: ValueError: the disk is full")
+    assert bodies[1].startswith("A run failed: check parts_add_up failed and blocks")
+
+
+def test_a_failed_message_is_sent_by_a_later_tick_without_a_new_run(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_in(tmp_path)
+    publish_findings(settings.published_file, [finding()])
+    with webhook(failures=1) as hook:
+        monkeypatch.setenv("CHAT_URL", hook.address)
+        cursor, first = tick(instance, settings, None)
+        cursor, second = tick(instance, settings, cursor)
+        _, third = tick(instance, settings, cursor)
+
+    assert first == "chat: the service answered with HTTP status 500"
+    assert (second, third) == ("1 messages delivered", "Nothing new to tell.")
+
+
+def test_history_is_not_told_on_a_fresh_cursor(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    execute(instance, "broken")
+    an_hour_later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+
+    note_finished_runs(instance, settings, an_hour_later, location=None)
+
+    with open_delivery_log(settings.alerts_file) as log:
+        assert log.runs() == []
+
+
+def test_runs_of_others_in_the_same_instance_are_not_ours(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    since = dt.datetime.now(dt.UTC)
+    execute(instance, "broken", ours=False)
+    run_id = execute(instance, "fine")
+
+    note_finished_runs(instance, settings, since, location="usage_pipeline")
+
+    with open_delivery_log(settings.alerts_file) as log:
+        assert [(run.run_id, run.succeeded) for run in log.runs()] == [(run_id, True)]
+
+
+def test_without_channels_the_sensor_does_nothing(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, channels=[])
+
+    assert tick(instance, settings, None) == (None, "No channel is configured (alerts.channels).")
+    assert not settings.alerts_file.exists()
+
+
+@contextmanager
+def daemon(folder: Path, address: str) -> Iterator[None]:
+    """Dagster's daemon with the real code location."""
+    home = prepare_instance_folder(folder / "dagster_home")
+    environment = {
+        **os.environ,
+        "CHAT_URL": address,
+        "DAGSTER_HOME": str(home),
+        "USAGE_PIPELINE_CONFIG": str(folder / "usage_pipeline.yaml"),
+    }
+    command = [sys.executable, "-m", "dagster._daemon", "run", "-m", "usage_pipeline.definitions"]
+    with (folder / "daemon.log").open("ab") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True, cwd=folder)
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.2)
+
+
+def test_the_real_daemon_delivers_each_finding_once_through_failures_and_a_restart(tmp_path: Path) -> None:
+    hook: Webhook
+    with webhook(failures=2) as hook:
+        configuration = {
+            "accounts": [{"name": "production", "regions": ["us-east-1"]}],
+            "alerts": {"channels": [{"name": "chat", "url_env": "CHAT_URL"}], "interval_seconds": 5},
+        }
+        (tmp_path / "usage_pipeline.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
+        published = tmp_path / "data" / "published" / "usage.duckdb"
+        findings = [finding(number=number) for number in range(4)]
+        publish_findings(published, findings)
+
+        with daemon(tmp_path, hook.address):
+            wait_until(lambda: len(hook.messages) == 4, "four messages")
+        gone = dataclasses.replace(findings[0], resolved_at=findings[0].opened_at, notice="resolved", notice_number=2)
+        publish_findings(published, [gone, *findings[1:]])
+        with daemon(tmp_path, hook.address):
+            wait_until(lambda: len(hook.messages) >= 5, "the message that it is resolved")
+
+    assert hook.refused == 2
+    assert len(set(hook.titles)) == len(hook.titles) == 5
+    assert hook.titles[-1].startswith("[RESOLVED]")
+    assert "SECRET" not in (tmp_path / "daemon.log").read_text(encoding="utf-8")
