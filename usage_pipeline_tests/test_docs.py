@@ -7,6 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from usage_pipeline.checks.expectation_suites import Statement
+from usage_pipeline.checks.expectations import EXPECTATION_SUITES
 from usage_pipeline.checks.rules import Rule
 from usage_pipeline.config import AccountSettings, ReportSettings, Settings
 from usage_pipeline.config_alerts import AlertSettings, BudgetSettings, ChannelSettings, ThresholdSettings
@@ -22,6 +24,8 @@ from usage_pipeline_tests.checks.every_rule import EVERY_RULE
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+
+RULES = [rule for rule in EVERY_RULE if rule.expectation is None]
 
 MART_NAMES = sorted(model.qualified_name for model in load_models() if model.schema == "marts")
 TABLE_PAGES = {
@@ -88,7 +92,7 @@ def test_no_page_describes_a_table_that_is_gone() -> None:
     assert described - {"Shared columns"} == set(TABLE_PAGES)
 
 
-@pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_every_check_is_explained_with_its_table(rule: Rule) -> None:
     (line,) = [line for line in page("checks.md").splitlines() if line.startswith(f"| `{rule.name}` |")]
     assert f"`{rule.table}`" in line
@@ -96,7 +100,21 @@ def test_every_check_is_explained_with_its_table(rule: Rule) -> None:
 
 def test_no_check_is_explained_that_is_gone() -> None:
     explained = re.findall(r"^\| `(\w+)` \|", page("checks.md"), re.MULTILINE)
-    assert sorted(explained) == sorted(rule.name for rule in EVERY_RULE)
+    assert sorted(explained) == sorted(rule.name for rule in RULES)
+
+
+def test_every_expectation_is_listed_with_its_table() -> None:
+    expected = [
+        f"| `{suite.table}` | {'SQL' if suite.evaluated_by == 'sql' else 'GX'} | "
+        f"{', '.join(_listed(statement) for statement in suite.statements)} |"
+        for suite in EXPECTATION_SUITES
+    ]
+    assert re.findall(r"^\| `\w+\.\w+` \| .*$", page("checks.md"), re.MULTILINE) == expected
+
+
+def _listed(statement: Statement) -> str:
+    marks = {" (WARN)": statement.severity == "warning", " (blocking)": statement.blocking}
+    return f"`{statement.name}`" + "".join(mark for mark, holds in marks.items() if holds)
 
 
 def test_every_setting_is_explained() -> None:

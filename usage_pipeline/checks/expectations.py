@@ -10,7 +10,7 @@ import datetime as dt
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 
@@ -102,14 +102,10 @@ def hold_by_great_expectations(
     con: duckdb.DuckDBPyConnection, suite: Suite, statements: Sequence[Statement]
 ) -> set[str]:
     """Names of the statements that hold, by one validation of one frame."""
-    # It tells its maker of each use unless this is said before its import.
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    import great_expectations as gx
-    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-    from great_expectations.expectations.metadata_types import FailureSeverity
-
     conditions = list(dict.fromkeys(statement.where for statement in statements if statement.where))
-    asked = gx.ExpectationSuite(name=suite.table)
+    # Statements may need the same one, such as a key column without NULL: a suite may keep one of two that are equal.
+    asked: list[tuple[str, dict[str, Any]]] = []
+    needed_by: list[set[str]] = []
     for statement in statements:
         for type_name, arguments in _configurations(con, statement):
             if statement.where:
@@ -117,17 +113,12 @@ def hold_by_great_expectations(
                     "row_condition": f"{_condition_column(conditions, statement.where)} == True",
                     "condition_parser": "pandas",
                 }
-            asked.add_expectation_configuration(
-                ExpectationConfiguration(
-                    type=type_name,
-                    kwargs=arguments,
-                    severity=FailureSeverity(statement.severity),
-                    meta={"check": statement.name},
-                )
-            )
-    # Results come in an order of their own: they are told apart by what was noted with each.
-    results = _validate(frame_of(con, suite, statements, conditions), asked) if asked.expectations else []
-    failed = {name for name, holds in results if not holds}
+            if (type_name, arguments) not in asked:
+                asked.append((type_name, arguments))
+                needed_by.append(set())
+            needed_by[asked.index((type_name, arguments))].add(statement.name)
+    answers = validate(suite.table, frame_of(con, suite, statements, conditions), asked) if asked else []
+    failed = {name for names, holds in zip(needed_by, answers, strict=True) if not holds for name in names}
     return {statement.name for statement in statements} - failed
 
 
@@ -147,24 +138,44 @@ def _condition_column(conditions: Sequence[str], condition: str) -> str:
     return f"condition_{conditions.index(condition)}"
 
 
-def _validate(frame: "pd.DataFrame", asked: Any) -> Iterator[tuple[str, bool]]:
-    """The name of each expectation and whether it holds.
+def validate(table: str, frame: "pd.DataFrame", asked: Sequence[tuple[str, dict[str, Any]]]) -> list[bool]:
+    """Whether each expectation, given by type and arguments, holds of the frame.
 
     Raises:
         ExpectationError: one raised, for example because it does not suit the column's type.
     """
+    # It tells its maker of each use unless this is said before its import.
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    table = context.data_sources.add_pandas("frames").add_dataframe_asset(asked.name)
-    batch = table.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    for result in batch.validate(asked, result_format="BOOLEAN_ONLY").results:
-        name = str(result.expectation_config.meta["check"])
+    expectations = [
+        ExpectationConfiguration(type=type_name, kwargs=arguments, meta={"number": number})
+        for number, (type_name, arguments) in enumerate(asked)
+    ]
+    batch = (
+        context.data_sources.add_pandas("frames")
+        .add_dataframe_asset(table)
+        .add_batch_definition_whole_dataframe("all")
+        .get_batch({"dataframe": frame})
+    )
+    # Results come in an order of their own: they are told apart by what was noted with each.
+    answers: dict[int, bool] = {}
+    suite = gx.ExpectationSuite(name=table, expectations=expectations)
+    for result in batch.validate(suite, result_format="BOOLEAN_ONLY").results:
+        number = cast(ExpectationConfiguration, result.expectation_config).meta["number"]
         if text := exception_text(result.exception_info):
-            raise ExpectationError(f"{asked.name}: {name} could not be evaluated: {text}")
-        yield name, bool(result.success)
+            raise ExpectationError(f"{table}: {_in_words(asked[number])} could not be evaluated: {text}")
+        answers[number] = bool(result.success)
+    return [answers[number] for number in range(len(asked))]
+
+
+def _in_words(expectation: tuple[str, dict[str, Any]]) -> str:
+    type_name, arguments = expectation
+    return f"{type_name}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
 
 
 def exception_text(info: Mapping[str, Any]) -> str | None:

@@ -22,6 +22,14 @@ _SCOPE = "'111122223333' as account_id, 'us-east-1' as region"
 
 FIRST_ROWS: dict[str, str] = {
     "raw.application_rules": "select 1 as position, 'role' as subject, 'Search' as pattern, 'search' as application",
+    "raw.enabled_regions": f"select {_SCOPE}, 'production' as account_name, timestamp '2026-11-15 10:30' as asked_at",
+    "raw.quota_overrides": """
+        select 'amazon.nova-lite-v1:0' as model_id, 'on_demand' as endpoint_type, 'tpm' as quota_kind
+    """,
+    "raw.llm_quota_mappings": f"""
+        select {_SCOPE}, 'amazon.nova-lite-v1:0' as model_id, 'on_demand' as endpoint_type, 'tpm' as quota_kind,
+        'refused' as status, 'It is another model''s.' as reason
+    """,
     "raw.custom_deployments": f"""
         select date '2026-11-15' as snapshot_date, {_SCOPE},
         'arn:aws:bedrock:us-east-1:111122223333:custom-model-deployment/abc' as deployment_arn
@@ -48,22 +56,25 @@ FIRST_ROWS: dict[str, str] = {
 }
 """A valid row for each table in which the healthy warehouse has none of a kind that is looked at."""
 
-ALSO = {
-    "raw.max_tokens_metric": "insert into ops.day_changes values ('raw.max_tokens_metric', '2026-11-14', 99);",
-    # A view: its rows are broken in a table of the same name.
-    "intermediate.int_calls": """
-        create table intermediate.copied as from intermediate.int_calls;
-        drop view intermediate.int_calls;
-        alter table intermediate.copied rename to int_calls;
-    """,
-}
-"""What else a table needs before a row of it can be broken."""
+VIEWS = {"intermediate.int_calls", "marts.bill_reconciliation"}
+"""Models that are views: their rows are broken in a table of the same name."""
 
 
 def before_faults(table: str) -> str:
     """What is done first so that the table has a row that can be broken."""
-    first = FIRST_ROWS.get(table)
-    return ALSO.get(table, "") + (f"insert into {table} by name {first};" if first else "")
+    done = ""
+    if table in VIEWS:
+        schema, name = table.split(".")
+        done += f"""
+            create table {schema}.copied as from {table};
+            drop view {table};
+            alter table {schema}.copied rename to {name};
+        """
+    if first := FIRST_ROWS.get(table):
+        done += f"insert into {table} by name {first};"
+    if table == "raw.max_tokens_metric":
+        done += "insert into ops.day_changes values ('raw.max_tokens_metric', '2026-11-14', 99);"
+    return done
 
 
 def fault_of(suite: Suite, statement: Statement) -> str:

@@ -64,7 +64,7 @@ def test_every_result_is_stored_and_published(warehouse: Warehouse, settings: Se
     assert [example["pools"] for example in json.loads(found[1])] == [GEO_POOL]
 
 
-@pytest.mark.parametrize("rule", [rule.name for rule in ALL_RULES if rule.blocking])
+@pytest.mark.parametrize("rule", ["marts_add_up_to_raw", "quota_pools_have_unique_keys"])
 def test_tables_that_lost_or_doubled_something_are_not_published(
     warehouse: Warehouse, settings: Settings, rule: str
 ) -> None:

@@ -82,4 +82,7 @@ def test_only_rules_of_integrity_block() -> None:
         "profiles_add_up_to_pools",
         "marts_add_up_to_raw",
         "cost_parts_add_up",
+        "quota_pools_have_unique_keys",
+        "pool_periods_have_unique_keys",
+        "days_of_use_have_unique_keys",
     ]

@@ -1,0 +1,324 @@
+"""Great Expectations and SQL must decide alike; what each expectation finds is in `test_every_rule.py`, too."""
+
+import datetime as dt
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from usage_pipeline.checks import ALL_RULES, evaluation, expectations
+from usage_pipeline.checks.evaluation import evaluate_all
+from usage_pipeline.checks.expectation_sql import hold_in_sql
+from usage_pipeline.checks.expectation_suites import (
+    Between,
+    InSet,
+    MatchesRegex,
+    Newest,
+    NotNull,
+    PairInOrder,
+    RowCount,
+    Statement,
+    Suite,
+    TableExpectation,
+    UniqueKey,
+)
+from usage_pipeline.checks.expectations import (
+    EXPECTATION_RULES,
+    EXPECTATION_SUITES,
+    ExpectationError,
+    exception_text,
+    expectation_rules,
+    expectations_that_hold,
+    hold_by_great_expectations,
+)
+from usage_pipeline.raw_tables import RAW_TABLES
+from usage_pipeline.sql_models import load_models
+from usage_pipeline_tests.checks.expectation_faults import EXPECTATION_FAULTS, before_faults
+
+every_suite = pytest.mark.parametrize("suite", EXPECTATION_SUITES, ids=lambda suite: suite.table)
+every_expectation = pytest.mark.parametrize(
+    "expectation", [rule.expectation for rule in EXPECTATION_RULES], ids=lambda expectation: expectation.statement.name
+)
+
+
+def both_ways(
+    con: duckdb.DuckDBPyConnection, suite: Suite, statements: tuple[Statement, ...]
+) -> tuple[set[str], set[str]]:
+    """Names of the statements that hold, by SQL and by Great Expectations."""
+    return hold_in_sql(con, suite, statements), hold_by_great_expectations(con, suite, statements)
+
+
+# The suites
+
+
+def test_every_table_has_a_suite() -> None:
+    made = {table.qualified_name for table in RAW_TABLES}
+    made |= {model.qualified_name for model in load_models() if model.schema in ("intermediate", "marts")}
+
+    assert {suite.table for suite in EXPECTATION_SUITES} == made
+
+
+@every_suite
+def test_doubled_keys_of_every_table_are_found(suite: Suite) -> None:
+    own = [statement.columns for statement in suite.statements if isinstance(statement, UniqueKey)]
+    others = {rule.name for rule in ALL_RULES if rule.expectation is None}
+
+    assert own == ([] if suite.key_is_checked_by else [suite.key])
+    assert suite.key_is_checked_by is None or suite.key_is_checked_by in others
+
+
+@every_suite
+def test_a_healthy_table_passes_both_ways(con: duckdb.DuckDBPyConnection, suite: Suite) -> None:
+    con.execute(before_faults(suite.table))
+
+    by_sql, by_great_expectations = both_ways(con, suite, suite.statements)
+
+    assert by_sql == by_great_expectations == {statement.name for statement in suite.statements}
+
+
+@every_expectation
+def test_both_ways_find_the_fault(con: duckdb.DuckDBPyConnection, expectation: TableExpectation) -> None:
+    statement = expectation.statement
+    con.execute(EXPECTATION_FAULTS[statement.name])
+
+    assert both_ways(con, expectation.suite, (statement,)) == (set(), set())
+
+
+# Types of expectations
+
+
+SAYS = {"says": "It is so."}
+THINGS = Suite(
+    table="raw.things",
+    key=("a", "b"),
+    evaluated_by="great_expectations",
+    only=None,
+    key_is_checked_by=None,
+    statements=(
+        RowCount(
+            name="things_are_not_missing",
+            type="expect_table_row_count_to_be_between",
+            when="select count(*) > 0 from raw.others",
+            **SAYS,
+        ),
+        UniqueKey(
+            name="pairs_of_things_are_unique", type="expect_compound_columns_to_be_unique", columns=("a", "b"), **SAYS
+        ),
+        UniqueKey(
+            name="pairs_may_lack_a_part",
+            type="expect_compound_columns_to_be_unique",
+            columns=("a", "b"),
+            nullable=("b",),
+            **SAYS,
+        ),
+        UniqueKey(name="every_a_is_unique", type="expect_compound_columns_to_be_unique", columns=("a",), **SAYS),
+        NotNull(name="every_thing_has_both", type="expect_column_values_to_not_be_null", columns=("a", "t"), **SAYS),
+        NotNull(
+            name="high_things_have_a_text",
+            type="expect_column_values_to_not_be_null",
+            columns=("t",),
+            where="a > 1",
+            **SAYS,
+        ),
+        Between(
+            name="things_lie_between_bounds",
+            type="expect_column_values_to_be_between",
+            columns=("a", "b"),
+            min_value=-1,
+            max_value=2,
+            **SAYS,
+        ),
+        Between(
+            name="amounts_are_not_below_zero",
+            type="expect_column_values_to_be_between",
+            columns=("m",),
+            min_value=0,
+            **SAYS,
+        ),
+        InSet(
+            name="numbers_are_known_ones",
+            type="expect_column_values_to_be_in_set",
+            columns=("a",),
+            value_set=(0, 1),
+            **SAYS,
+        ),
+        InSet(
+            name="texts_are_known_ones",
+            type="expect_column_values_to_be_in_set",
+            columns=("t",),
+            value_set=("x", "it's"),
+            **SAYS,
+        ),
+        MatchesRegex(
+            name="texts_have_a_form", type="expect_column_values_to_match_regex", columns=("t",), regex="x|y+", **SAYS
+        ),
+        PairInOrder(
+            name="first_is_above_second",
+            type="expect_column_pair_values_a_to_be_greater_than_b",
+            columns=("a", "b"),
+            **SAYS,
+        ),
+        PairInOrder(
+            name="first_is_not_below_second",
+            type="expect_column_pair_values_a_to_be_greater_than_b",
+            columns=("a", "b"),
+            or_equal=True,
+            **SAYS,
+        ),
+        Newest(
+            name="things_reach_the_newest_day",
+            type="expect_column_max_to_be_between",
+            columns=("d",),
+            at_least="select max(d) from raw.others",
+            **SAYS,
+        ),
+    ),
+)
+
+small = st.none() | st.integers(-2, 3)
+texts = st.none() | st.sampled_from(["x", "it's", "yy", "xy", "", "x\n", "X"])
+amounts = st.none() | st.sampled_from(["-0.01", "0", "1.50"])
+days = st.none() | st.sampled_from([dt.date(2026, 11, 14), dt.date(2026, 11, 15)])
+things = st.lists(st.tuples(small, small, texts, amounts, days), max_size=4)
+
+
+@pytest.fixture
+def two_tables() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        con.execute(
+            """
+            create schema raw;
+            create table raw.things (a bigint, b integer, t varchar, m decimal(18, 6), d date);
+            create table raw.others (d date);
+            """
+        )
+        yield con
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=things, other_days=st.lists(days, max_size=1))
+def test_both_ways_decide_alike(
+    two_tables: duckdb.DuckDBPyConnection, rows: list[tuple[Any, ...]], other_days: list[dt.date | None]
+) -> None:
+    two_tables.execute("delete from raw.things; delete from raw.others")
+    for row in rows:
+        two_tables.execute("insert into raw.things values (?, ?, ?, ?, ?)", list(row))
+    for day in other_days:
+        two_tables.execute("insert into raw.others values (?)", [day])
+
+    by_sql, by_great_expectations = both_ways(two_tables, THINGS, THINGS.statements)
+
+    assert by_sql == by_great_expectations
+
+
+def results(con: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, Any]]]:
+    """The rows that contradict each expectation of things, where there are any."""
+    return {
+        result.rule.name: result.rows for result in evaluate_all(con, expectation_rules([THINGS])) if not result.passed
+    }
+
+
+def test_a_result_has_the_keys_and_values_of_what_contradicts_it(two_tables: duckdb.DuckDBPyConnection) -> None:
+    two_tables.execute(
+        """
+        insert into raw.others values ('2026-11-15');
+        insert into raw.things values
+            (1, 0, 'x', 0, '2026-11-14'), (1, 0, 'it''s', -1, '2026-11-13'), (5, null, null, null, null);
+        """
+    )
+
+    assert results(two_tables) == {
+        "pairs_of_things_are_unique": [{"a": 1, "b": 0, "row_count": 2}, {"a": 5, "b": None, "row_count": 1}],
+        "pairs_may_lack_a_part": [{"a": 1, "b": 0, "row_count": 2}],
+        "every_a_is_unique": [{"a": 1, "row_count": 2}],
+        "every_thing_has_both": [{"a": 5, "b": None, "t": None}],
+        "high_things_have_a_text": [{"a": 5, "b": None, "t": None}],
+        "things_lie_between_bounds": [{"a": 5, "b": None}],
+        "amounts_are_not_below_zero": [{"a": 1, "b": 0, "m": -1}],
+        "numbers_are_known_ones": [{"a": 5, "b": None}],
+        "texts_have_a_form": [{"a": 1, "b": 0, "t": "it's"}],
+        "things_reach_the_newest_day": [{"newest": dt.date(2026, 11, 14), "at_least": dt.date(2026, 11, 15)}],
+    }
+
+
+def test_an_empty_table_fails_only_when_it_must_have_rows(two_tables: duckdb.DuckDBPyConnection) -> None:
+    assert results(two_tables) == {}
+
+    two_tables.execute("insert into raw.others values (null)")
+
+    assert results(two_tables) == {"things_are_not_missing": [{"row_count": 0, "at_least": 1}]}
+
+
+# Evaluation
+
+
+def test_a_missing_column_is_an_error_and_not_a_failed_check(two_tables: duckdb.DuckDBPyConnection) -> None:
+    two_tables.execute("alter table raw.things drop column t")
+
+    with pytest.raises(duckdb.BinderException, match='"t"'):
+        evaluate_all(two_tables, expectation_rules([THINGS]))
+
+
+def test_an_expectation_that_raises_is_an_error_that_names_it(two_tables: duckdb.DuckDBPyConnection) -> None:
+    two_tables.execute("insert into raw.things values (1, 0, 'x', 0, '2026-11-14')")
+    of_text = Between(
+        name="texts_lie_between_numbers", type="expect_column_values_to_be_between", columns=("t",), min_value=0, **SAYS
+    )
+
+    with pytest.raises(ExpectationError) as caught:
+        hold_by_great_expectations(two_tables, THINGS, [of_text])
+
+    assert str(caught.value) == (
+        "raw.things: expect_column_values_to_be_between(column='t', min_value=0.0) could not be evaluated: "
+        "Column values, min_value, and max_value must either be None or of the same type."
+    )
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        ({"raised_exception": False, "exception_message": None}, None),
+        ({"raised_exception": True, "exception_message": "no"}, "no"),
+        ({"metric": {"raised_exception": True, "exception_message": "no column"}}, "no column"),
+        ({}, None),
+    ],
+)
+def test_exceptions_are_found_in_both_shapes(info: dict[str, Any], expected: str | None) -> None:
+    assert exception_text(info) == expected
+
+
+def test_a_refusal_without_any_row_is_an_error(
+    two_tables: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "expectations_that_hold", lambda con, expected: set())
+
+    with pytest.raises(ExpectationError, match=r"things_are_not_missing does not hold, but no row contradicts it"):
+        evaluate_all(two_tables, expectation_rules([THINGS]))
+
+
+def test_a_catalogue_that_outgrew_a_frame_is_asked_in_sql(
+    two_tables: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any) -> set[str]:
+        raise AssertionError("loaded a frame")
+
+    monkeypatch.setattr(expectations, "MOST_FRAME_ROWS", 1)
+    monkeypatch.setattr(expectations, "hold_by_great_expectations", refuse)
+    two_tables.execute("insert into raw.things values (1, 0, 'x', 0, null), (0, -1, 'x', 0, null)")
+
+    held = expectations_that_hold(two_tables, [TableExpectation(THINGS, statement) for statement in THINGS.statements])
+
+    assert held == {statement.name for statement in THINGS.statements}
+
+
+def test_great_expectations_is_quiet_and_tells_nobody(
+    two_tables: duckdb.DuckDBPyConnection, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hold_by_great_expectations(two_tables, THINGS, THINGS.statements)
+
+    assert capfd.readouterr() == ("", "")
+    assert os.environ["GX_ANALYTICS_ENABLED"] == "false"
