@@ -89,13 +89,18 @@ def raw_llm_quota_mappings(
     aws: dg.ResourceParam[AwsAccess],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[Any]:
-    """Ask what is due, judge it, and store it; without a configured model, leave everything as it is."""
+    """Ask what is due; without a configured model, leave everything as it is."""
+    return dg.MaterializeResult(metadata=refresh_answers(warehouse, aws, settings, context.run_id))
+
+
+def refresh_answers(warehouse: Warehouse, aws: AwsAccess, settings: Settings, run_id: str) -> dict[str, Any]:
+    """Ask what is due, judge it, and store it with how it went. Returns the asset's metadata."""
     options, now = settings.quota_mapping_settings, settings.now()
     with warehouse.connect() as con:
         stored = stored_rows(con)
+        if options.llm_model is None:
+            return {"dagster/row_count": len(stored), "asked": "off", "calls": 0}
         open_quotas = OpenQuotas(mappings_by_rule(con), stored_overrides(con), quota_labels())
-    if options.llm_model is None:
-        return dg.MaterializeResult(metadata={"dagster/row_count": len(stored), "asked": "off", "calls": 0})
     due = due_questions(open_quotas, stored, options.llm_model)
     # Asked without the warehouse open: an answer takes seconds, and others wait for the file.
     asking = ask(aws, options, due)
@@ -110,10 +115,10 @@ def raw_llm_quota_mappings(
         changed = rows_to_store(open_quotas, stored, new)
         upsert(con, LLM_QUOTA_MAPPINGS, _table(LLM_QUOTA_MAPPINGS, changed), KEYS)
         account_name = options.llm_account or settings.accounts[0].name
-        status = status_row(asking, account_name, len(open_quotas.open), context.run_id, now)
+        status = status_row(asking, account_name, len(open_quotas.open), run_id, now)
         record_source_status(con, _table(SOURCE_STATUS, [status]))
         held = stored_rows(con)
-    return dg.MaterializeResult(metadata=_metadata(held, asking, len(due), prices))
+    return _metadata(held, asking, len(due), prices)
 
 
 def ask(aws: AwsAccess, options: QuotaMappingSettings, questions: Sequence[Question]) -> Asking:

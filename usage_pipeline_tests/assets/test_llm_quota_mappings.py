@@ -1,21 +1,25 @@
 """Asking a model about open quotas: when, how often, what is kept of it, and what happens when it fails."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
+import duckdb
+import pyarrow as pa
 import pytest
 from botocore.exceptions import ClientError
 
-from usage_pipeline.assets.llm_quota_mappings import raw_llm_quota_mappings, stored_rows
-from usage_pipeline.assets.quota_mappings import raw_quota_mappings
+from usage_pipeline.assets.llm_quota_mappings import refresh_answers, stored_rows
+from usage_pipeline.assets.quota_mappings import mapping_rows
 from usage_pipeline.aws.access import AwsAccess
 from usage_pipeline.aws.scopes import ResolvedScopes, Scope, UnreachableAccount
 from usage_pipeline.aws.sessions import AccountSession
 from usage_pipeline.config import Settings
-from usage_pipeline.warehouse import Warehouse
+from usage_pipeline.raw_tables import QUOTA_MAPPINGS
+from usage_pipeline.warehouse import Warehouse, arrow_schema, replace_all
 from usage_pipeline_tests.aws.canned_aws import connect_answers, error
 from usage_pipeline_tests.marts.factory import Store, at
 
@@ -93,18 +97,22 @@ def open_store(*versions: str) -> Store:
     return store
 
 
-def as_file(store: Store, folder: Path) -> Warehouse:
-    store.write()
-    file = folder / "warehouse.duckdb"
-    store.con.execute(f"attach '{file}' as copied")
-    store.con.execute("copy from database memory to copied")
-    store.con.execute("detach copied")
-    return Warehouse(database=str(file))
+class InMemory(Warehouse):
+    """A store's connection as the pipeline's warehouse."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(database=":memory:")
+        store.write()
+        self._store = store
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        yield self._store.con
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    return as_file(open_store(), tmp_path)
+def warehouse() -> Warehouse:
+    return InMemory(open_store())
 
 
 def run(warehouse: Warehouse, *unreachable: UnreachableAccount, **options: str | None) -> dict[str, Any]:
@@ -115,19 +123,17 @@ def run(warehouse: Warehouse, *unreachable: UnreachableAccount, **options: str |
             "as_of": NOW.isoformat(),
             "quota_mapping": {"llm_model": MAPPER, **options},
         },
-        Path(warehouse.database).parent,
+        Path.cwd(),
     )
     account = settings.accounts[0]
     scopes = () if unreachable else (Scope("111122223333", "production", "us-east-1", "aws"),)
     aws = AwsAccess(settings)
     aws._resolved = ResolvedScopes(scopes, unreachable, {"production": AccountSession(account)})
-    result = dg.materialize(
-        [raw_llm_quota_mappings, raw_quota_mappings],
-        resources={"warehouse": warehouse, "aws": aws, "settings": settings},
-        instance=dg.DagsterInstance.ephemeral(),
-    )
-    (event,) = result.asset_materializations_for_node("raw__llm_quota_mappings")
-    return {name: value.value for name, value in event.metadata.items()}
+    metadata = refresh_answers(warehouse, aws, settings, "run-1")
+    with warehouse.connect() as con:
+        found = mapping_rows(con, settings.now())
+        replace_all(con, QUOTA_MAPPINGS, pa.Table.from_pylist(found, schema=arrow_schema(QUOTA_MAPPINGS)))
+    return metadata
 
 
 def rows(warehouse: Warehouse, query: str) -> list[tuple[Any, ...]]:
@@ -227,13 +233,13 @@ def test_an_answer_is_stored_with_its_tokens_and_maps_the_quota(warehouse: Wareh
     }
 
 
-def test_its_cost_follows_from_the_list_prices_of_the_profile_that_is_asked(tmp_path: Path, mapper: Mapper) -> None:
+def test_its_cost_follows_from_the_list_prices_of_the_profile_that_is_asked(mapper: Mapper) -> None:
     store = open_store()
     for endpoint_type, region, price in (("geo", "*", "1.1"), ("geo", "us-east-1", "1.2"), ("on_demand", "*", "9")):
         store.price(BASE, "input", price, endpoint_type=endpoint_type, region=region)
     store.price(BASE, "output", "5.5", endpoint_type="geo")
     store.price(BASE, "input", "7", endpoint_type="geo", region="eu-west-1")
-    warehouse = as_file(store, tmp_path)
+    warehouse = InMemory(store)
 
     metadata = run(warehouse)
 
@@ -269,7 +275,7 @@ def test_a_refused_answer_is_not_asked_for_again_until_another_model_is_configur
     assert [row[-1] for row in mappings(warehouse)] == ["amazon.nova-pro-v1:0"] * 2
 
 
-def test_changed_candidates_are_asked_about_anew(tmp_path: Path, warehouse: Warehouse, mapper: Mapper) -> None:
+def test_changed_candidates_are_asked_about_anew(warehouse: Warehouse, mapper: Mapper) -> None:
     run(warehouse)
     changed = {"old": f"{TPM} 1.5", "new": f"{TPM} 1.6"}
     with warehouse.connect() as con:
@@ -373,12 +379,12 @@ def test_a_refused_answer_loses_no_mapping_that_still_holds(warehouse: Warehouse
     assert mappings(warehouse) == MAPPED
 
 
-def test_denied_once_the_rest_is_not_asked(tmp_path: Path, mapper: Mapper) -> None:
+def test_denied_once_the_rest_is_not_asked(mapper: Mapper) -> None:
     store = open_store()
     store.model("mistral.magistral-medium-2609-v1:0", model_name="Magistral Medium 2609", provider_name="Mistral AI")
     name = "On-demand model inference tokens per minute for Magistral Medium 1.4"
     store.quota("medium", "on_demand", "tpm", 1, name=name, mapped=False)
-    warehouse = as_file(store, tmp_path)
+    warehouse = InMemory(store)
     mapper.answer = DENIED
 
     assert run(warehouse)["asked"] == "0 of 2 questions"
@@ -397,18 +403,13 @@ def test_an_account_that_cannot_be_reached_is_told(warehouse: Warehouse, mapper:
     assert statuses(warehouse) == [("production", None, "denied", text, None)]
 
 
-def test_two_regions_are_asked_about_once(tmp_path: Path, mapper: Mapper) -> None:
+def test_two_regions_are_asked_about_once(mapper: Mapper) -> None:
     store = open_store()
     store.scope(region="eu-west-1")
-    store.write()
+    warehouse = InMemory(store)
     for table in ("foundation_models", "service_quotas"):
         store.con.execute(f"insert into raw.{table} select * replace ('eu-west-1' as region) from raw.{table}")
     store.con.execute("delete from raw.service_quotas where region = 'eu-west-1' and quota_name like '% 1.4'")
-    file = tmp_path / "warehouse.duckdb"
-    store.con.execute(f"attach '{file}' as copied")
-    store.con.execute("copy from database memory to copied")
-    store.con.execute("detach copied")
-    warehouse = Warehouse(database=str(file))
 
     run(warehouse)
 
@@ -475,13 +476,13 @@ def test_the_region_to_ask_in_can_be_named(warehouse: Warehouse, monkeypatch: py
     assert [row[1:3] for row in statuses(warehouse)] == [("us-west-2", "ok")]
 
 
-def test_no_usage_is_ever_sent(tmp_path: Path, mapper: Mapper) -> None:
+def test_no_usage_is_ever_sent(mapper: Mapper) -> None:
     store = open_store()
     store.application_profile("secret-project", [f"arn:aws:bedrock:us-east-1::foundation-model/{MAGISTRAL}"])
     store.usage(MAGISTRAL, at("14T10:00"), invocations=12345, input_tokens=67890)
     store.call(MAGISTRAL, at("14T10:00"), input_tokens=67890)
 
-    run(as_file(store, tmp_path))
+    run(InMemory(store))
 
     sent = json.dumps(mapper.calls)
     assert MAGISTRAL in sent
