@@ -103,7 +103,7 @@ def dense_minutes(minute: Integers, value: Floats, first: int, length: int, is_k
 def percentiles(grid: Floats, basis: Basis) -> Percentiles:
     """Percentiles of the minutes of a dense grid."""
     values = np.sort(_data_points(grid, basis))
-    found = {level: _nearest_rank(values, share) for level, share in PER_MILLE.items()}
+    found = {level: nearest_rank(values, share) for level, share in PER_MILLE.items()}
     return Percentiles(basis, len(values), **found, max=float(values[-1]) if len(values) else None)
 
 
@@ -111,7 +111,8 @@ def _data_points(grid: Floats, basis: Basis) -> Floats:
     return grid[grid > 0] if basis == "active" else grid[~np.isnan(grid)]
 
 
-def _nearest_rank(ordered: Floats, per_mille: int) -> float | None:
+def nearest_rank(ordered: Floats | Integers, per_mille: int) -> float | None:
+    """The smallest of the ordered values with `per_mille` thousandths of them or more at or below it; None of none."""
     return float(ordered[-(-len(ordered) * per_mille // 1000) - 1]) if len(ordered) else None
 
 
@@ -188,7 +189,7 @@ def return_level(grid: Floats, minutes: int) -> ReturnLevel | None:
     Shape and scale come from probability-weighted moments (Hosking and Wallis 1987).
     """
     values = np.sort(_data_points(grid, "all"))
-    threshold = _nearest_rank(values, PER_MILLE["p99"])
+    threshold = nearest_rank(values, PER_MILLE["p99"])
     if threshold is None:
         return None
     excess = values[np.searchsorted(values, threshold, side="right") :] - threshold
