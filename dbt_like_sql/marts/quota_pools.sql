@@ -2,7 +2,8 @@
 --
 -- A pool is (account, source Region, endpoint type, model). `<kind>_limit` is what the pool may use: tokens per day are
 -- doubled for geographic endpoints where the quota's name says so (`tpd_is_doubled`); NULL is unknown, 0 is a value.
--- `limit_source` and `mapping_method` are those of the first of tpm, rpm, tpd and concurrency that has one.
+-- `limit_source` and `mapping_method` are those of the first of tpm, rpm, tpd and concurrency that has one; that a person
+-- says there is no such quota counts as override.
 -- `mapping_status` is mapped when any quota is, unmapped when one was looked for and not found, else no_quota.
 -- `burndown_rate` is that of the newest UTC day with use. `last_used_date` is NULL for a pool that was never called.
 with pools as (
@@ -100,7 +101,7 @@ pool_quotas as (
         any_value(status) filter (where quota_kind = 'concurrency') as concurrency_mapping_status,
         arg_min(limit_source, place) filter (where limit_value is not null) as limit_source,
         max(limit_as_of) as limit_as_of,
-        arg_min(method, place) filter (where status = 'mapped') as mapping_method,
+        arg_min(method, place) filter (where status = 'mapped' or method = 'override') as mapping_method,
         case
             when bool_or(status = 'mapped') then 'mapped'
             when bool_or(status = 'unmapped') then 'unmapped'

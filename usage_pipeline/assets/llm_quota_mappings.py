@@ -99,6 +99,8 @@ def refresh_answers(warehouse: Warehouse, aws: AwsAccess, settings: Settings, ru
     with warehouse.connect() as con:
         stored = stored_rows(con)
         if options.llm_model is None:
+            # A failure of before, when it was asked, is no trouble any more.
+            con.execute(f"delete from {SOURCE_STATUS.qualified_name} where source = ?", [LLM_QUOTA_MAPPINGS.name])
             return {"dagster/row_count": len(stored), "asked": "off", "calls": 0}
         open_quotas = OpenQuotas(mappings_by_rule(con), stored_overrides(con), quota_labels())
     due = due_questions(open_quotas, stored, options.llm_model)

@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 
 from usage_pipeline.checks.rules import CONFIGURED_SCOPES, Rule
-from usage_pipeline.quotas.mapping_checks import disagreements, shared_codes
+from usage_pipeline.quotas.mapping_checks import disagreements, proofs_against, shared_codes
 from usage_pipeline.quotas.model_names import FoundationModel
-from usage_pipeline.raw_tables import QUOTA_MAPPINGS
+from usage_pipeline.raw_tables import LLM_QUOTA_MAPPINGS, QUOTA_MAPPINGS
 from usage_pipeline.reference import quota_labels
 
 EVERY_MAPPED_CODE_EXISTS = Rule(
@@ -124,11 +124,15 @@ EVERY_MODEL_ID_RESOLVES_TO_ONE_POOL = Rule(
 
 
 def names_that_disagree(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Mapped quotas whose name in today's catalogue speaks of another model, endpoint type or metric."""
+    """Mapped quotas whose name in today's catalogue speaks of another model, endpoint type or metric.
+
+    What a name only leaves out is no reason against what a person or a language model decided: that is why they did.
+    """
     labels = quota_labels()
     contradicted: list[dict[str, Any]] = []
     for mapping, model in _mapped_quotas(con):
-        if sentences := disagreements(mapping, mapping.quota_name, model, labels=labels):
+        disagreeing = disagreements if mapping.method == "rule" else proofs_against
+        if sentences := disagreeing(mapping, mapping.quota_name, model, labels=labels):
             contradicted.append({**dataclasses.asdict(mapping), "disagreement": " ".join(sentences)})
     return contradicted
 
@@ -163,6 +167,7 @@ class _Mapping:
     quota_kind: str
     quota_code: str
     quota_name: str
+    method: str
 
 
 def _mapped_quotas(con: duckdb.DuckDBPyConnection) -> list[tuple[_Mapping, FoundationModel]]:
@@ -196,6 +201,7 @@ def _mapped_quotas(con: duckdb.DuckDBPyConnection) -> list[tuple[_Mapping, Found
             mappings.quota_kind,
             mappings.quota_code,
             catalogue.quota_name,
+            mappings.method,
             models.model_name,
             models.provider_name,
         from raw.quota_mappings as mappings
@@ -230,10 +236,74 @@ NO_CODE_SERVES_TWO_MODELS = Rule(
     contradictions=codes_of_two_models,
 )
 
+RULES_AND_MODEL_AGREE = Rule(
+    name="rules_and_model_agree",
+    table=LLM_QUOTA_MAPPINGS.qualified_name,
+    severity="WARN",
+    subject=("account_id", "region", "model_id", "endpoint_type", "quota_kind"),
+    description=(
+        "No answer of the language model about an open quota is contradicted by a rule or by the quota's own name. The "
+        "rule counts. Look at both codes in the Service Quotas console; if the model is right, write the code into the "
+        "file of quota_mapping.overrides_file."
+    ),
+    contradictions=f"""
+        select
+            account_id,
+            region,
+            model_id,
+            endpoint_type,
+            quota_kind,
+            answers.answered_code,
+            mappings.quota_code as mapped_code,
+            if(
+                answers.refused_for = 'rule',
+                answers.reason,
+                'A rule maps it to ' || mappings.quota_code || ' now.'
+            ) as reason,
+            answers.mapper_model_id,
+        from raw.llm_quota_mappings as answers
+        semi join {CONFIGURED_SCOPES} using (account_id, region)
+        left join raw.quota_mappings as mappings
+            using (account_id, region, model_id, endpoint_type, quota_kind)
+        where
+            answers.answered_code is distinct from mappings.quota_code
+            and mappings.method is distinct from 'override'
+            and (
+                answers.refused_for = 'rule'
+                or (mappings.method = 'rule' and answers.status = 'accepted' and answers.answered_code <> 'none')
+            )
+        order by account_id, region, model_id, endpoint_type, quota_kind
+    """,
+)
+
+MODEL_THAT_MAPS_QUOTAS_ANSWERED = Rule(
+    name="model_that_maps_quotas_answered",
+    table=LLM_QUOTA_MAPPINGS.qualified_name,
+    severity="WARN",
+    subject=("account_name",),
+    description=(
+        "The language model that is configured to map quotas answered when it was last asked. Mappings that it made "
+        "before stay; what is open stays open and is asked again in the next daily run."
+    ),
+    contradictions="""
+        select
+            account_name,
+            account_id,
+            region,
+            status,
+            error_text,
+        from ops.source_status
+        where source = 'llm_quota_mappings'
+        qualify finished_at = max(finished_at) over () and status not in ('ok', 'empty')
+    """,
+)
+
 QUOTA_MAPPING_RULES = (
     EVERY_MAPPED_CODE_EXISTS,
     EVERY_QUOTA_NAME_AGREES,
     NO_CODE_SERVES_TWO_MODELS,
+    RULES_AND_MODEL_AGREE,
+    MODEL_THAT_MAPS_QUOTAS_ANSWERED,
     EVERY_POOL_WITH_TRAFFIC_HAS_A_LIMIT,
     EVERY_MODEL_ID_RESOLVES_TO_ONE_POOL,
 )

@@ -368,6 +368,15 @@ def test_a_failed_call_is_told_and_loses_no_stored_mapping(
     assert statuses(warehouse) == [("production", "us-east-1", "ok", None, 2)]
 
 
+def test_once_it_is_off_an_earlier_failure_is_no_trouble(warehouse: Warehouse, mapper: Mapper) -> None:
+    mapper.answer = DENIED
+    run(warehouse)
+
+    run(warehouse, llm_model=None)
+
+    assert statuses(warehouse) == []
+
+
 def test_a_refused_answer_loses_no_mapping_that_still_holds(warehouse: Warehouse, mapper: Mapper) -> None:
     run(warehouse)
     with warehouse.connect() as con:

@@ -67,6 +67,32 @@ FAULTS: dict[str, str] = {
         select * replace ('anthropic.claude-3-haiku-20240307-v1:0' as model_id)
         from raw.quota_mappings where quota_code = 'L-F4DDD3EB'
     """,
+    "rules_and_model_agree": """
+        insert into raw.llm_quota_mappings by name
+        select
+            account_id,
+            region,
+            model_id,
+            endpoint_type,
+            quota_kind,
+            'hash' as candidate_hash,
+            'L-8EA73537' as answered_code,
+            'accepted' as status,
+            'amazon.nova-pro-v1:0' as mapper_model_id,
+        from raw.quota_mappings where quota_code = 'L-F4DDD3EB'
+    """,
+    "model_that_maps_quotas_answered": """
+        insert into ops.source_status by name
+        select
+            '111122223333' as account_id,
+            'production' as account_name,
+            'us-east-1' as region,
+            'llm_quota_mappings' as source,
+            date '2026-11-15' as partition_date,
+            'denied' as status,
+            'Converse: AccessDeniedException: no. Allow bedrock:InvokeModel.' as error_text,
+            timestamp '2026-11-15 10:30' as finished_at,
+    """,
     "quota_values_are_positive_and_dated": """
         update raw.service_quotas set limit_value = -1 where quota_code = 'L-F4DDD3EB'
     """,
