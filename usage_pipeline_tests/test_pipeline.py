@@ -173,6 +173,9 @@ def test_only_the_planned_faults_fail_a_check(whole_run: tuple[Settings, RunOutc
         "every_burndown_rate_is_known",
         "every_call_has_a_price",
         "every_pool_with_traffic_has_a_limit",
+        "no_model_in_use_ends_soon",
+        "no_pool_is_throttled_too_often",
+        "no_pool_stays_close_to_its_quota",
     }
 
 

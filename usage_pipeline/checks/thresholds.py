@@ -1,4 +1,4 @@
-"""Checks of use against limits that the configuration sets: utilisation, throttles, daily quotas, budgets.
+"""Checks of use against limits that the configuration sets: quotas, throttles, budgets, ends of models, alerts.
 
 They say nothing of the tables' truth, so none blocks. Each names its value, its threshold and a sentence, which become
 the alert. Not here: whether a quota's value changed (`quota_values.py`), where messages go (`alerts/`).
@@ -13,6 +13,9 @@ from usage_pipeline.config_alerts import AlertSettings, BudgetSettings, Threshol
 FEWEST_MINUTES_TO_PROJECT = 360
 """Minutes of a UTC day that must be read before its total is projected: a quarter of the day."""
 
+DAYS_LEFT_FOR_AN_ERROR = 14
+"""Days before a used model's end of life from which it is an error, not a warning."""
+
 THROTTLED_ERROR_SHARE = 0.01
 """Share of a pool's requests of a day from which throttles are an error, not a warning."""
 
@@ -24,6 +27,7 @@ def threshold_rules(alerts: AlertSettings) -> tuple[Rule, ...]:
         _throttles(alerts.thresholds),
         _daily_quota(alerts.thresholds),
         _budgets(alerts.budgets),
+        _end_of_life(alerts.thresholds),
         _delivered([channel.name for channel in alerts.channels]),
     )
 
@@ -319,6 +323,53 @@ def _budget(budget: BudgetSettings) -> dict[str, Any]:
         "tag_value": value or None,
         "warn_at": budget.warn_at,
     }
+
+
+def _end_of_life(thresholds: ThresholdSettings) -> Rule:
+    return Rule(
+        name="no_model_in_use_ends_soon",
+        table="marts.model_lifecycle",
+        severity="WARN",
+        subject=("account_id", "region", "model_id"),
+        description=(
+            "AWS ends no model within the configured days (alerts.thresholds.end_of_life_days) that was called in the "
+            "last 30. An error within two weeks, and after its end. Move its callers to a newer model and ask for "
+            "quotas there in time."
+        ),
+        contradictions=f"""
+            with newest as (
+                select max(usage_date) as newest_day,
+                from marts.usage_minutely
+            )
+
+            select
+                account_id,
+                account_name,
+                region,
+                model_id,
+                model_name,
+                lifecycle_status,
+                end_of_life_at::date as ends_on,
+                calls_30_days,
+                last_used_on,
+                date_diff('day', newest_day, end_of_life_at::date) as value,
+                $days as threshold,
+                'days left' as unit,
+                if(date_diff('day', newest_day, end_of_life_at::date) <= $error_days, 'ERROR', 'WARN') as severity,
+                printf(
+                    'AWS ends %s on %s; it was called %d times in the last 30 days.',
+                    model_id,
+                    end_of_life_at::date::varchar,
+                    calls_30_days
+                ) as summary,
+            from marts.model_lifecycle
+            semi join {CONFIGURED_SCOPES} using (account_id, region)
+            cross join newest
+            where calls_30_days > 0 and end_of_life_at::date <= newest_day + $days
+            order by end_of_life_at, account_id, region, model_id
+        """,
+        parameters={"days": thresholds.end_of_life_days, "error_days": DAYS_LEFT_FOR_AN_ERROR},
+    )
 
 
 def _delivered(channels: list[str]) -> Rule:

@@ -6,6 +6,7 @@ A rule without an entry fails the suite (`test_every_rule.py`). What a rule must
 from usage_pipeline.checks.sources import READ_SOURCES
 from usage_pipeline_tests.checks.expectation_faults import EXPECTATION_FAULTS
 from usage_pipeline_tests.checks.healthy import GEO_POOL
+from usage_pipeline_tests.marts.factory import NOVA
 
 _DENIED = """
     update ops.source_status
@@ -181,6 +182,9 @@ FAULTS: dict[str, str] = {
     """,
     "costs_stay_within_their_budgets": """
         update marts.usage_daily set cost_usd = 900 where profile_id = 'searchsearch' and usage_date = '2026-11-14'
+    """,
+    "no_model_in_use_ends_soon": f"""
+        update marts.model_lifecycle set end_of_life_at = '2027-02-01' where model_id = '{NOVA}' and calls_30_days > 0
     """,
     "every_alert_was_delivered": """
         insert into ops.alert_deliveries by name
