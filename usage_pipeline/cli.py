@@ -27,6 +27,7 @@ from usage_pipeline.cli_console import (
     settings_or_stop,
     stop,
 )
+from usage_pipeline.cli_export import export_app
 from usage_pipeline.cli_refresh import refresh_app
 from usage_pipeline.config import COMMENTED_EXAMPLE, CONFIG_VARIABLE, Settings
 
@@ -45,6 +46,7 @@ sandbox_app = typer.Typer(
 )
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(refresh_app, name="refresh")
+app.add_typer(export_app, name="export")
 app.add_typer(alerts_app, name="alerts")
 
 
