@@ -12,13 +12,13 @@ def costs(first: dt.date, *values: str | int) -> dict[dt.date, Decimal]:
 
 
 def test_a_day_to_come_costs_the_median_of_the_last_four_same_weekdays() -> None:
-    # Five Mondays cost 100, 1, 2, 4 and 50; the oldest no longer counts.
+    # Mondays from May 18 to June 15 cost 100, 1, 2, 4 and 50, all other days nothing.
     mondays = {
         dt.date(2026, 5, 25) + dt.timedelta(weeks=week): Decimal(cost) for week, cost in enumerate((1, 2, 4, 50))
     }
     history = costs(dt.date(2026, 5, 1), *[0] * 59) | mondays | {dt.date(2026, 5, 18): Decimal(100)}
     found = month_end_cost(history, dt.date(2026, 6, 28))
-    # Left are Monday 29 and Tuesday 30; Mondays 1, 8 and 15 were in June, 22 was 0.
+    # Left are a Tuesday and Monday 29: of 2, 4, 50 and 0 the median is 3.
     assert found.to_date == Decimal(56)
     assert (found.projected, found.projected_days) == (Decimal("59.00"), 2)
 
