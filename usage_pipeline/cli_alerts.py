@@ -81,14 +81,13 @@ def notify_channels(settings: Settings, outcome: "RunOutcome") -> int:
     """Tell the channels of a run that a command has just ended. Returns the exit code that this alone would give."""
     from usage_pipeline.alerts.deliveries import RunEnd, open_delivery_log
     from usage_pipeline.alerts.dispatch import dispatch
-    from usage_pipeline.schedules import DAILY_JOB
 
     if not settings.alerts.channels:
         warn(_NO_CHANNEL)
         return 0
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
     with open_delivery_log(settings.alerts_file) as log:
-        log.note_run(RunEnd(outcome.run_id, now, outcome.succeeded, DAILY_JOB, _reason(outcome)))
+        log.note_run(RunEnd(outcome.run_id, now, outcome.succeeded, "usage-pipeline run", _reason(outcome)))
     sent = dispatch(settings, now)
     for title in sent.said:
         say(f"would tell {title}")

@@ -19,6 +19,13 @@ def test_the_reader_policies_allow_exactly_the_calls_of_the_ingest() -> None:
     assert sorted(allowed) == sorted(action for action in IAM_ACTIONS.values() if not action.startswith("sts:"))
 
 
+def test_the_policy_of_alerts_allows_one_topic_to_be_sent_to() -> None:
+    policy = json.loads((IAM / "usage-pipeline-alerts.json").read_text(encoding="utf-8"))
+    (statement,) = policy["Statement"]
+    assert statement["Action"] == ["sns:Publish"]
+    assert statement["Resource"] == "arn:aws:sns:*:*:bedrock-alerts"
+
+
 def test_the_trust_policy_asks_for_an_external_id() -> None:
     policy = json.loads((IAM / "usage-pipeline-reader-trust.json").read_text(encoding="utf-8"))
     (statement,) = policy["Statement"]
