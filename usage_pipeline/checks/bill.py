@@ -87,9 +87,10 @@ COMPUTED_COST_AGREES_WITH_THE_BILL = Rule(
     subject=("account_id", "region", "model_id"),
     severity="WARN",
     description=(
-        "On each of the 62 newest days that are two days old, the computed cost of a model in an account and Region is "
-        "within 5 % of what AWS billed for it, where either is above 1 US dollar. Computed too high: enter your "
-        "discount into price_overrides.csv. Too low: see logs_are_complete, and every_call_has_a_price."
+        "On each of the 62 newest days that are two days old, the computed cost of a model is within 5 % of what AWS "
+        "billed for it, in every account and Region that logged calls that day, where either is above 1 US dollar. "
+        "Computed too high: enter your discount into price_overrides.csv. Too low: calls are not in the logs, or have "
+        "no price."
     ),
     contradictions="""
         with newest as (
@@ -99,10 +100,10 @@ COMPUTED_COST_AGREES_WITH_THE_BILL = Rule(
 
         select
             bill_reconciliation.usage_date,
-            account_id,
-            account_name,
-            region,
-            model_id,
+            bill_reconciliation.account_id,
+            bill_reconciliation.account_name,
+            bill_reconciliation.region,
+            bill_reconciliation.model_id,
             sum(computed_usd) as computed_usd,
             sum(billed_usd) as billed_usd,
             round(100 * (sum(computed_usd) / nullif(sum(billed_usd), 0) - 1), 1) as percent_above_the_bill,
@@ -112,13 +113,18 @@ COMPUTED_COST_AGREES_WITH_THE_BILL = Rule(
             on
                 bill_reconciliation.usage_date + 2 <= newest.usage_date
                 and bill_reconciliation.usage_date + 64 > newest.usage_date
-        where model_id is not null
-        group by bill_reconciliation.usage_date, account_id, account_name, region, model_id
+        semi join marts.usage_daily
+            on
+                bill_reconciliation.usage_date = usage_daily.usage_date
+                and bill_reconciliation.account_id = usage_daily.account_id
+                and bill_reconciliation.region = usage_daily.region
+        where bill_reconciliation.model_id is not null
+        group by all
         having
             greatest(coalesce(sum(computed_usd), 0), coalesce(sum(billed_usd), 0)) > 1
             and abs(coalesce(sum(computed_usd), 0) - coalesce(sum(billed_usd), 0))
                 > 0.05 * abs(coalesce(sum(billed_usd), 0))
-        order by bill_reconciliation.usage_date desc, billed_usd desc nulls last, account_id, region, model_id
+        order by usage_date desc, billed_usd desc nulls last, account_id, region, model_id
     """,
 )
 

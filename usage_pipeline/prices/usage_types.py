@@ -17,8 +17,8 @@ _SEGMENTED = re.compile(
     r"(?P<region>[A-Z0-9]+)-(?P<words>.+?)-(?:"
     r"(?P<kind>input|output)-tokens(?:-(?P<tier>standard|batch|flex|priority))?"
     r"(?:(?P<long>-long-context)?-cross-region-(?P<scope>global|geo))?(?P<batch>-batch)?"
-    r"|(?P<cache_kind>cache-(?:read|write))-input-token-count(?P<cache_long>-long-context)?"
-    r"(?:-cross-region-(?P<cache_scope>global|geo))?"
+    r"|(?P<cache_kind>cache-(?:read|write))-input-token-count(?:-(?P<cache_tier>standard|batch|flex|priority))?"
+    r"(?P<cache_long>-long-context)?(?:-cross-region-(?P<cache_scope>global|geo))?"
     r")"
 )
 _MARKETPLACE_WORDS = re.compile(
@@ -96,7 +96,7 @@ def read_usage_type(text: str) -> UsageType:
         raise UnreadUsageTypeError("another endpoint: bedrock-mantle")
     parts = found.groupdict()
     if parts["cache_kind"]:
-        parts |= {name: parts[f"cache_{name}"] for name in ("kind", "long", "scope")}
+        parts |= {name: parts[f"cache_{name}"] for name in ("kind", "tier", "long", "scope")}
     return _usage_type(parts, found["words"])
 
 

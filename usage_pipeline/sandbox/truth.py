@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from usage_pipeline.sandbox.account_data import AccountData
+from usage_pipeline.sandbox.bill import BILLED
 from usage_pipeline.sandbox.organisation import Profile, csv_rows, models
 from usage_pipeline.sandbox.prices import costs_of
 from usage_pipeline.sandbox.quota_catalogue import pool_limits
@@ -107,7 +108,7 @@ def write_truth(path: Path, data: AccountData) -> None:
         ):
             connection.register(f"{name}_rows", rows)
             connection.execute(f"create table {name} as select * from {name}_rows")
-        for statement in (REQUESTS, INVOCATIONS, _USAGE_MINUTELY, _THROTTLE_CAUSES, _COSTS):
+        for statement in (REQUESTS, INVOCATIONS, _USAGE_MINUTELY, _THROTTLE_CAUSES, _COSTS, BILLED):
             connection.execute(statement)
 
 

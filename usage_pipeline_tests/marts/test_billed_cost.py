@@ -411,3 +411,16 @@ def test_only_settled_days_above_a_dollar_are_warned_of(
     result = evaluate(store.con, COMPUTED_COST_AGREES_WITH_THE_BILL)
     assert result.passed == passes
     assert [(row["usage_date"], row["model_id"]) for row in result.rows] == ([] if passes else [(DAY, NOVA)])
+
+
+def test_a_region_that_logged_nothing_that_day_is_not_warned_of(store: Store) -> None:
+    called(store, "search", 1, usage_date=date(2026, 11, 16))
+    called(store, "search", MILLION)
+    billed(store, "1")
+    billed(store, "70", region="eu-west-1")
+    billed(store, "60", f"{INPUT}-cross-region-global")
+    divide(store)
+    result = evaluate(store.con, COMPUTED_COST_AGREES_WITH_THE_BILL)
+    assert [(row["region"], row["billed_usd"], row["percent_above_the_bill"]) for row in result.rows] == [
+        (REGION, 61, pytest.approx(-98.4))
+    ]

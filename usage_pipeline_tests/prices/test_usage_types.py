@@ -31,6 +31,14 @@ from usage_pipeline.prices.usage_types import UnreadUsageTypeError, UsageType, r
             "USE1-NovaLite-cache-write-input-token-count-long-context-cross-region-geo",
             UsageType("USE1", "NovaLite", "cache_write_5m", context_band="long", scope="geo"),
         ),
+        (
+            "USW2-Nova2.0Lite-cache-write-input-token-count-flex",
+            UsageType("USW2", "Nova2.0Lite", "cache_write_5m", "flex"),
+        ),
+        (
+            "EUW2-NovaPro-cache-read-input-token-count-priority-cross-region-geo",
+            UsageType("EUW2", "NovaPro", "cache_read", "priority", scope="geo"),
+        ),
         ("USE1-MP:USE1_InputTokenCount-Units", UsageType("USE1", None, "input")),
         ("MP:EUW1_OutputTokenCount-Units", UsageType("EUW1", None, "output")),
         ("USE2-MP:USE2_CacheReadInputTokenCount_Global-Units", UsageType("USE2", None, "cache_read", scope="global")),
