@@ -12,6 +12,7 @@ from usage_pipeline.raw_tables import (
     FOUNDATION_MODELS,
     IMPORTED_MODELS,
     INFERENCE_PROFILES,
+    LLM_QUOTA_MAPPINGS,
     SCOPES,
     SERVICE_QUOTAS,
     StoredTable,
@@ -26,6 +27,7 @@ RESTATE_JOB = "restate"
 REFRESH_QUOTAS_JOB = "refresh_quotas"
 REFRESH_REGIONS_JOB = "refresh_regions"
 REFRESH_MODELS_JOB = "refresh_models"
+REFRESH_QUOTA_MAPPINGS_JOB = "refresh_quota_mappings"
 
 LONGEST_RUN = dt.timedelta(hours=6)
 """A run that was begun longer ago and is not over was killed; nothing waits for it."""
@@ -74,6 +76,10 @@ def build_refresh_jobs() -> list["UnresolvedAssetJobDefinition"]:
         REFRESH_QUOTAS_JOB: (SCOPES, SERVICE_QUOTAS),
         REFRESH_REGIONS_JOB: (SCOPES, ENABLED_REGIONS),
         REFRESH_MODELS_JOB: (SCOPES, FOUNDATION_MODELS, INFERENCE_PROFILES, CUSTOM_DEPLOYMENTS, IMPORTED_MODELS),
+        REFRESH_QUOTA_MAPPINGS_JOB: (
+            *(SCOPES, FOUNDATION_MODELS, INFERENCE_PROFILES, CUSTOM_DEPLOYMENTS, SERVICE_QUOTAS),
+            LLM_QUOTA_MAPPINGS,
+        ),
     }
     return [
         dg.define_asset_job(
