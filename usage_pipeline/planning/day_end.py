@@ -41,7 +41,6 @@ def project_day(so_far: Floats, same_weekdays: Floats, limit: float | None) -> D
     now = len(so_far) - 1
     if now < 0 or share[now] < LEAST_SHARE:
         return DayProjection("too_early")
-    # Medians of shares need not end at 1.
-    course = np.append(used, used[-1] * np.minimum(share[now + 1 :] / share[-1], 1) / (share[now] / share[-1]))
+    course = np.append(used, used[-1] * share[now + 1 :] / share[now])
     over = np.flatnonzero(course >= limit) if limit is not None else np.empty(0, dtype=np.int64)
     return DayProjection("projected", float(course[-1]), int(over[0]) if len(over) else None)

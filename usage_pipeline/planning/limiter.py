@@ -113,7 +113,7 @@ class Bucket:
         """Take calls up to the first that does not fit, and return how many that are.
 
         As long as every call fits, the level is the sum of all that came and went, less what ran over the rim, which is
-        the running maximum of that sum above the capacity.
+        the running maximum of that sum above the capacity. What comes back at an end can run over until the next event.
         """
         ends = _ends(self._flight, calls, (calls.reserved - calls.settled) * MINUTE)
         order = _merge(ends.time, calls.start)
@@ -122,13 +122,13 @@ class Bucket:
         refill = np.diff(time, prepend=self._at) * self._rate
         after = np.cumsum(refill + change) + self._level
         before = after - change
-        over = np.maximum(np.maximum.accumulate(np.maximum(before, after) - self._capacity), 0)
+        over = np.maximum(np.maximum.accumulate(before - self._capacity), 0)
         fits = (before - over)[order.of_starts] >= calls.reserved * MINUTE
         fits &= self._requests_fit(calls.start)
         taken = _leading(fits)
         last = (order.of_starts[taken] if taken < len(calls) else len(time)) - 1
         if last >= 0:
-            self._level, self._at = int((after - over)[last]), int(time[last])
+            self._level, self._at = min(int((after - over)[last]), self._capacity), int(time[last])
         if taken:
             self._take_requests(calls.start[:taken])
         self._flight = ends.left(calls, taken)

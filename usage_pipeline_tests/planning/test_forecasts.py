@@ -116,6 +116,13 @@ def test_the_date_is_that_on_which_growing_peaks_first_pass_the_share() -> None:
     assert LAST < found.earliest <= found.day <= found.latest
 
 
+def test_without_chance_the_date_is_exact() -> None:
+    values = peaks(150, 0.01)
+    found = exhaustion(fit_trend(values[:60]), 3200, 1.0, LAST)
+    truth = LAST + dt.timedelta(days=int(np.argmax(values[60:] >= 3200)) + 1)
+    assert (found.earliest, found.day, found.latest) == (truth, truth, truth)
+
+
 def test_dates_hold_most_truths_when_growth_goes_on_as_it_was() -> None:
     held = dated = 0
     for seed in range(60):
