@@ -124,4 +124,4 @@ def test_the_command_tells_at_the_end_when_it_is_asked_to(monkeypatch: pytest.Mo
 
     assert (quiet.exit_code, told.exit_code) == (1, 1)
     assert (told_before, len(hook.messages)) == (0, 2)
-    assert "alerts       2 messages delivered" in told.output
+    assert "alerts       messages delivered: 2" in told.output

@@ -40,8 +40,8 @@ class Outcome:
     @property
     def text(self) -> str:
         """One line for a log."""
-        parts = [f"{self.delivered} messages delivered"] if self.delivered else []
-        parts += [f"{len(self.said)} messages only said (dry run)"] if self.said else []
+        parts = [f"messages delivered: {self.delivered}"] if self.delivered else []
+        parts += [f"messages only said (dry run): {len(self.said)}"] if self.said else []
         return "; ".join([*parts, *self.errors])
 
 

@@ -135,7 +135,7 @@ def _failed(run: RunEnd, before: Finding | None) -> Finding:
         summary=f"A run failed: {run.reason}",
         description="Nothing new is published while runs fail; what was published before is unchanged.",
         value=in_a_row,
-        threshold=Decimal(0),
+        threshold=None,
         unit="failed runs in a row",
         worst_value=in_a_row,
         evidence=as_json({"run_id": run.run_id, "job": run.job}),

@@ -23,6 +23,9 @@ OVERLAP = dt.timedelta(seconds=10)
 MOST_RUNS = 100
 """Finished runs that are looked at in one tick; the next tick goes on."""
 
+_BLOCKED = "DagsterAssetCheckFailedError"
+"""What a step raises besides when one of its checks blocks; the check says it better."""
+
 _MOST_REASONS = 3
 _LONGEST_REASON = 300
 
@@ -67,12 +70,12 @@ def note_finished_runs(
     )
     with open_delivery_log(settings.alerts_file) as log:
         for record in records:
-            if _is_ours(record.dagster_run, location):
+            if is_our_run(record.dagster_run, location):
                 log.note_run(run_end(instance, record))
     return max([since, *(_utc(record.update_timestamp) for record in records)])
 
 
-def _is_ours(run: dg.DagsterRun, location: str | None) -> bool:
+def is_our_run(run: dg.DagsterRun, location: str | None) -> bool:
     """Whether a command of ours or our code location made the run; one that a person began in the UI is seen there."""
     from usage_pipeline.runs import RUN_HERE_TAG  # that module builds the definitions, of which this is a part
 
@@ -109,8 +112,11 @@ def _reason(instance: dg.DagsterInstance, run_id: str) -> str:
 
 def failure_reason(events: Sequence[dg.DagsterEvent]) -> str:
     """Why a run failed: what steps raised, else which blocking checks failed, else what Dagster says."""
-    # Steps that only waited for a failed one have nothing to say.
-    errors = [f"{event.step_key}: {_first_words(event)}" for event in events if event.is_step_failure]
+    errors = [
+        f"{event.step_key}: {said}"
+        for event in events
+        if event.is_step_failure and _BLOCKED not in (said := _first_words(event))
+    ]
     checks = [
         event.asset_check_evaluation_data
         for event in events

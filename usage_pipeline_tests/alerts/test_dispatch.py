@@ -117,7 +117,7 @@ def test_a_dry_run_sends_nothing_and_says_each_message_once(tmp_path: Path) -> N
 
     assert hook.messages == []
     assert first.said == [f"chat: [ERROR] {POOL}/1: no pool is throttled too often"]
-    assert (first.text, second.text) == ("1 messages only said (dry run)", "")
+    assert (first.text, second.text) == ("messages only said (dry run): 1", "")
 
 
 def test_a_reminder_comes_after_a_day_and_only_one(tmp_path: Path) -> None:

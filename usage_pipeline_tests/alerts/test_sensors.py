@@ -14,9 +14,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from usage_pipeline.alerts.deliveries import open_delivery_log
-from usage_pipeline.alerts.sensors import build_alerts_sensor, note_finished_runs
+from usage_pipeline.alerts.sensors import build_alerts_sensor, is_our_run, note_finished_runs
 from usage_pipeline.config import Settings
 from usage_pipeline.runs import RUN_HERE_TAG, prepare_instance_folder
 from usage_pipeline_tests.alerts.factory import finding, publish_findings, settings_in
@@ -87,7 +93,7 @@ def test_a_failed_and_a_blocked_run_are_told_once_each_and_their_end_too(
     assert [title.split("]")[0] for title in hook.titles] == ["[ERROR", "[WORSE: ERROR", "[RESOLVED"]
     bodies = [message["message"] for message in hook.messages]
     assert bodies[0].startswith("A run failed: broken: ValueError: the disk is full")
-    assert bodies[1].startswith("A run failed: check parts_add_up failed and blocks")
+    assert bodies[1].startswith("A run failed: check parts_add_up failed and blocks\n")
 
 
 def test_a_failed_message_is_sent_by_a_later_tick_without_a_new_run(
@@ -102,7 +108,7 @@ def test_a_failed_message_is_sent_by_a_later_tick_without_a_new_run(
         _, third = tick(instance, settings, cursor)
 
     assert first == "chat: the service answered with HTTP status 500"
-    assert (second, third) == ("1 messages delivered", "Nothing new to tell.")
+    assert (second, third) == ("messages delivered: 1", "Nothing new to tell.")
 
 
 def test_history_is_not_told_on_a_fresh_cursor(instance: dg.DagsterInstance, tmp_path: Path) -> None:
@@ -126,6 +132,17 @@ def test_runs_of_others_in_the_same_instance_are_not_ours(instance: dg.DagsterIn
 
     with open_delivery_log(settings.alerts_file) as log:
         assert [(run.run_id, run.succeeded) for run in log.runs()] == [(run_id, True)]
+
+
+@pytest.mark.parametrize(
+    ("job", "location", "is_ours"),
+    [("daily", "here", True), ("daily", "elsewhere", False), ("__ASSET_JOB", "here", False)],
+)
+def test_launched_runs_are_ours_by_their_code_location(job: str, location: str, is_ours: bool) -> None:
+    code = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name="m"), location_name=location)
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(code, "__repository__"), job)
+
+    assert is_our_run(dg.DagsterRun(job_name=job, remote_job_origin=origin), "here") is is_ours
 
 
 def test_without_channels_the_sensor_does_nothing(instance: dg.DagsterInstance, tmp_path: Path) -> None:
