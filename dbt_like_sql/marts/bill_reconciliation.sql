@@ -81,7 +81,7 @@ summed as (
         sum(unpriced_calls)::bigint as unpriced_calls,
     from both_sides
     group by usage_date, account_id, region, model_id, endpoint_type, token_kind
-    having count(computed_usd) + count(billed_usd) > 0
+    having coalesce(sum(computed_usd), 0) <> 0 or count(billed_usd) > 0
 )
 
 select

@@ -100,7 +100,12 @@ _Line = dict[str, str]
 
 
 def write_bill(folder: Path, truth: Path) -> None:
-    """Write the export's files under the folder, a folder for each month, from the table `billed` of the truth."""
+    """Write the export's files under the folder, a folder for each month, from the table `billed` of the truth.
+
+    Files of an earlier sandbox in the same place go, because each of them would count.
+    """
+    for old in folder.glob(BILL_FILES):
+        old.unlink()
     with duckdb.connect(str(truth), read_only=True) as con:
         cursor = con.execute("select * from billed order by all")
         names = [column[0] for column in cursor.description or []]
@@ -111,8 +116,6 @@ def write_bill(folder: Path, truth: Path) -> None:
     for month, lines in by_month.items():
         path = folder / BILL_FOLDER / f"BILLING_PERIOD={month}"
         path.mkdir(parents=True, exist_ok=True)
-        for old in path.glob("*.csv.gz"):
-            old.unlink()
         for number, first in enumerate(range(0, len(lines), LINES_IN_A_FILE), 1):
             _write_file(path / f"bill-{number:05d}.csv.gz", lines[first : first + LINES_IN_A_FILE])
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from usage_pipeline.sandbox.bill import BILL_FILES
 from usage_pipeline.sandbox.options import SandboxOptions
 from usage_pipeline.sandbox.organisation import ACCOUNTS, EXTERNAL_ID, ROLE_NAME, SCOPES
 from usage_pipeline.sandbox.prices import PRICES_FILE
@@ -25,6 +26,9 @@ warehouse: warehouse.duckdb  # relative to this file
 prices:
   file: {prices}  # invented, as the traffic is
 
+bill:
+  files: {bill}  # what AWS would charge for it
+
 # The sandbox's clock stands still here.
 as_of: {end:%Y-%m-%dT%H:%M:%SZ}
 """
@@ -43,7 +47,8 @@ def write_configuration(folder: Path, options: SandboxOptions) -> Path:
         for account_id, name in ACCOUNTS.items()
     )
     path = folder / CONFIG_FILE
-    path.write_text(_FILE.format(accounts=accounts, prices=PRICES_FILE, end=options.end), encoding="utf-8")
+    text = _FILE.format(accounts=accounts, prices=PRICES_FILE, bill=BILL_FILES, end=options.end)
+    path.write_text(text, encoding="utf-8")
     return path
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usage_pipeline.sandbox.account_data import AccountData, build_account_data
+from usage_pipeline.sandbox.bill import write_bill
 from usage_pipeline.sandbox.configuration import write_configuration
 from usage_pipeline.sandbox.options import SandboxOptions
 from usage_pipeline.sandbox.prices import PRICES_FILE, write_prices
@@ -85,6 +86,7 @@ def _open(options: SandboxOptions, out: Path, host: str, port: int) -> "SandboxS
         data = build_account_data(options)
         out.mkdir(parents=True, exist_ok=True)
         write_truth(out / "truth.duckdb", data)
+        write_bill(out, out / "truth.duckdb")
         write_prices(out / PRICES_FILE, options)
         write_configuration(out, options)
         return SandboxServer(data, listener)
@@ -100,7 +102,7 @@ def serve(
 ) -> None:
     """Serve until `stop` is called on what `on_ready` gets, or a signal interrupts. Port 0 is any free port.
 
-    Writes truth.duckdb, prices.csv and usage_pipeline.yaml into `out`.
+    Writes truth.duckdb, the bill, prices.csv and usage_pipeline.yaml into `out`.
 
     Raises:
         SandboxNotInstalledError: the `sandbox` extra is missing.

@@ -312,11 +312,13 @@ def test_costs_agree_within_five_percent_of_the_bill(store: Store, usd: str, sta
 
 def test_what_only_one_side_has_is_there(store: Store) -> None:
     called(store, "search", MILLION, f"global.{NOVA}")
+    called(store, "chat", MILLION, f"global.{NOVA}", output_tokens=5, output_cost_usd=0)
+    called(store, "chat", MILLION, costs="unknown")
     billed(store, "1", f"{INPUT}-cross-region-geo")
     billed(store, "2", "USE1-NovaCanvas-T2I-1024-Standard")
     assert reconciled(store) == [
         (NOVA, "geo", "input", None, 1, None, None, "only_billed"),
-        (NOVA, "global", "input", 1, None, None, None, "only_computed"),
+        (NOVA, "global", "input", 2, None, None, None, "only_computed"),
         (None, None, None, None, 2, None, None, "only_billed"),
     ]
 

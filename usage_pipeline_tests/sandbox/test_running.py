@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
+from usage_pipeline.bill_files import read_bill
 from usage_pipeline.config import load_settings
 from usage_pipeline.sandbox import RunningSandbox, SandboxNotInstalledError, SandboxOptions, serve, start_in_thread
 from usage_pipeline.sandbox.faults import UnknownFaultError
@@ -34,6 +35,8 @@ def test_configuration_of_the_sandbox_loads(shared_sandbox: RunningSandbox, sand
     assert settings.now() == END
     assert settings.price_settings.file == sandbox_folder.resolve() / "prices.csv"
     assert (sandbox_folder / "truth.duckdb").exists()
+    assert settings.bill_settings.files is not None
+    assert [path.name for path in read_bill(settings.bill_settings.files).paths] == ["bill-00001.csv.gz"]
 
 
 def test_environment_is_all_that_boto3_needs(shared_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch):
