@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from usage_pipeline.cli import app
 from usage_pipeline.config import load_settings
 from usage_pipeline.sandbox import RunningSandbox
-from usage_pipeline_tests.pipeline_runs import contents, write_settings
+from usage_pipeline_tests.pipeline_runs import CONFIGURATION, contents, write_settings
 
 runner = CliRunner()
 
@@ -135,6 +135,7 @@ def test_doctor_says_that_everything_is_allowed(organisation: RunningSandbox, tm
 
     assert result.exit_code == 0, result.output
     assert "Everything that a run needs is allowed." in said(result.output)
+    assert "bedrock-runtime.Converse" not in organisation.call_counts
 
 
 def test_doctor_names_the_action_that_is_not_allowed(organisation: RunningSandbox, tmp_path: Path) -> None:
@@ -146,6 +147,19 @@ def test_doctor_names_the_action_that_is_not_allowed(organisation: RunningSandbo
     assert result.exit_code == 1
     assert "research eu-west-1: servicequotas:ListServiceQuotas is denied" in said(result.output)
     assert "Allow it; deploy/iam has the whole policy." in said(result.output)
+
+
+def test_doctor_tries_the_model_that_maps_quotas_when_one_is_named(
+    organisation: RunningSandbox, tmp_path: Path
+) -> None:
+    write_settings(tmp_path, CONFIGURATION + "quota_mapping: {llm_model: amazon.nova-pro-v1:0, llm_region: us-east-1}\n")
+    organisation.set_faults(["denied:bedrock-runtime:*:*"])
+
+    result = runner.invoke(app, ["doctor"], env=dict(organisation.environment))
+
+    assert result.exit_code == 1
+    assert "production us-east-1: bedrock:InvokeModel is denied: Converse: AccessDeniedException" in said(result.output)
+    assert organisation.call_counts["bedrock-runtime.Converse"] == 1
 
 
 def test_doctor_warns_of_a_dagster_home_without_the_pool_limit(organisation: RunningSandbox, tmp_path: Path) -> None:
