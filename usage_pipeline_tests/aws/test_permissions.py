@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from usage_pipeline.aws.permissions import Permission, probe
+from usage_pipeline.aws.permissions import Permission, probe, probe_mapping_model
 from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.sessions import AccountSession
 from usage_pipeline.config import AccountSettings
@@ -144,6 +144,18 @@ def test_without_the_right_to_ask_where_logs_go_nothing_more_is_tried(monkeypatc
     operation = "GetModelInvocationLoggingConfiguration"
     answers = {**GRANTED, operation: error(operation, "AccessDeniedException")}
     assert of_logs(probed(monkeypatch, answers)) == [(f"bedrock:{operation}", "denied")]
+
+
+def test_the_model_that_maps_quotas_is_asked_for_one_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, calls = canned_client("bedrock-runtime", {"Converse": {}})
+    monkeypatch.setattr(AccountSession, "client", lambda self, service, region: {"bedrock-runtime": client}[service])
+
+    found = probe_mapping_model(AccountSession(AccountSettings(name="production")), EAST, "amazon.nova-pro-v1:0")
+
+    assert found == Permission(EAST, "bedrock:InvokeModel", "asking the model that maps quotas", "ok", None)
+    ((operation, request),) = calls
+    assert (operation, request["modelId"]) == ("Converse", "amazon.nova-pro-v1:0")
+    assert request["inferenceConfig"] == {"maxTokens": 1}
 
 
 def test_logs_that_are_not_read_need_no_right(monkeypatch: pytest.MonkeyPatch) -> None:

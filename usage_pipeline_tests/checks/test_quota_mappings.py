@@ -8,7 +8,9 @@ from usage_pipeline.checks.quota_mappings import (
     EVERY_MODEL_ID_RESOLVES_TO_ONE_POOL,
     EVERY_POOL_WITH_TRAFFIC_HAS_A_LIMIT,
     EVERY_QUOTA_NAME_AGREES,
+    MODEL_THAT_MAPS_QUOTAS_ANSWERED,
     NO_CODE_SERVES_TWO_MODELS,
+    RULES_AND_MODEL_AGREE,
 )
 from usage_pipeline.checks.rules import Rule, evaluate
 from usage_pipeline_tests.checks.healthy import GEO_POOL, NOVA_POOL
@@ -82,6 +84,106 @@ def test_a_wrong_mapping_is_found_whoever_made_it(con: duckdb.DuckDBPyConnection
     )
 
     assert found(con, EVERY_QUOTA_NAME_AGREES, "model_id", "quota_code") == [(NOVA, TPM_OF_SONNET)]
+
+
+@pytest.mark.parametrize(
+    ("method", "label", "passes"),
+    [
+        ("rule", "Claude Sonnet", False),
+        ("llm", "Claude Sonnet", True),
+        ("override", "Claude Sonnet", True),
+        ("llm", "Claude Sonnet 4.6", False),
+        ("override", "Claude Sonnet 4.6", False),
+        ("llm", "Claude Sonnet 1M Context Length", False),
+    ],
+)
+def test_of_what_people_and_models_map_a_name_may_leave_out_but_not_contradict(
+    con: duckdb.DuckDBPyConnection, method: str, label: str, passes: bool
+) -> None:
+    name = f"Cross-region model inference tokens per minute for Anthropic {label}"
+    con.execute("update raw.service_quotas set quota_name = ? where quota_code = ?", [name, TPM_OF_SONNET])
+    con.execute("update raw.quota_mappings set method = ? where quota_code = ?", [method, TPM_OF_SONNET])
+
+    assert evaluate(con, EVERY_QUOTA_NAME_AGREES).passed is passes
+
+
+# rules_and_model_agree
+
+
+def answered(con: duckdb.DuckDBPyConnection, code: str, refused_for: str | None = None) -> None:
+    """A model's answer about the tokens per minute of Claude Sonnet."""
+    con.execute(
+        """
+        insert into raw.llm_quota_mappings by name
+        select
+            account_id,
+            region,
+            model_id,
+            endpoint_type,
+            quota_kind,
+            ? as answered_code,
+            if(? is null, 'accepted', 'refused') as status,
+            ? as refused_for,
+            'as it was refused' as reason,
+        from raw.quota_mappings where quota_code = ?
+        """,
+        [code, refused_for, refused_for, TPM_OF_SONNET],
+    )
+
+
+def test_a_rule_that_now_maps_differently_is_named_with_both_codes(con: duckdb.DuckDBPyConnection) -> None:
+    answered(con, "L-8EA73537")
+
+    assert found(con, RULES_AND_MODEL_AGREE, "model_id", "answered_code", "mapped_code", "reason") == [
+        (SONNET, "L-8EA73537", TPM_OF_SONNET, f"A rule maps it to {TPM_OF_SONNET} now.")
+    ]
+
+
+def test_an_answer_refused_because_of_a_rule_is_named_with_the_reason(con: duckdb.DuckDBPyConnection) -> None:
+    answered(con, "L-8EA73537", "rule")
+    con.execute(
+        "update raw.quota_mappings set quota_code = null, method = 'none' where quota_code = ?", [TPM_OF_SONNET]
+    )
+
+    assert found(con, RULES_AND_MODEL_AGREE, "answered_code", "mapped_code", "reason") == [
+        ("L-8EA73537", None, "as it was refused")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "refused_for"),
+    [(TPM_OF_SONNET, None), ("none", None), ("L-8EA73537", "kind"), ("L-8EA73537", "candidates")],
+)
+def test_answers_that_agree_say_none_or_were_wrong_in_themselves_are_no_contradiction(
+    con: duckdb.DuckDBPyConnection, code: str, refused_for: str | None
+) -> None:
+    answered(con, code, refused_for)
+
+    assert evaluate(con, RULES_AND_MODEL_AGREE).passed
+
+
+def test_what_a_person_decided_is_no_contradiction_any_more(con: duckdb.DuckDBPyConnection) -> None:
+    answered(con, "L-8EA73537", "rule")
+    con.execute("update raw.quota_mappings set method = 'override' where quota_code = ?", [TPM_OF_SONNET])
+
+    assert evaluate(con, RULES_AND_MODEL_AGREE).passed
+
+
+# model_that_maps_quotas_answered
+
+
+def test_only_the_newest_asking_counts(con: duckdb.DuckDBPyConnection) -> None:
+    rows = [("denied", "2026-11-14 10:30", "14"), ("ok", "2026-11-15 10:30", "15")]
+    for status, finished_at, day in rows:
+        con.execute(
+            """
+            insert into ops.source_status (account_name, source, partition_date, status, finished_at)
+            values ('production', 'llm_quota_mappings', ?, ?, ?)
+            """,
+            [f"2026-11-{day}", status, finished_at],
+        )
+
+    assert evaluate(con, MODEL_THAT_MAPS_QUOTAS_ANSWERED).passed
 
 
 # no_quota_code_serves_two_models
