@@ -15,7 +15,6 @@ from usage_pipeline.checks.rules import Rule, RuleResult
 from usage_pipeline.config import Settings, load_settings
 from usage_pipeline.config_alerts import AlertSettings
 from usage_pipeline.raw_tables import FINDINGS
-from usage_pipeline.warehouse import prepare_tables, replace_all
 
 OPENED = dt.datetime(2026, 11, 15, 10, 30)
 POOL = "111122223333/us-east-1/geo/anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -75,8 +74,7 @@ def publish_findings(file: Path, findings: Iterable[Finding]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(".unfinished")
     with duckdb.connect(str(unfinished)) as con:
-        prepare_tables(con)
-        con.execute("create schema if not exists marts")
+        con.execute(f"create schema ops; {FINDINGS.create_statement}; create schema marts")
         con.execute(
             "create table marts.usage_daily "
             "(pool_id varchar, usage_date date, role_or_user varchar, consumed_tokens bigint)"
@@ -85,5 +83,6 @@ def publish_findings(file: Path, findings: Iterable[Finding]) -> None:
             "create table marts.quota_headroom (pool_id varchar, quota varchar, usage_date date, "
             "top_profiles struct(profile_id varchar, profile_name varchar, share double)[])"
         )
-        replace_all(con, FINDINGS, finding_rows(findings, []))
+        con.register("stored", finding_rows(findings, []))
+        con.execute(f"insert into {FINDINGS.qualified_name} by name from stored")
     unfinished.replace(file)
