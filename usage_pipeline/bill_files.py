@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
@@ -84,7 +85,11 @@ def read_bill(files: str) -> BillFiles:
             twice.
     """
     paths = _paths(files)
-    with duckdb.connect(":memory:", config={"memory_limit": "500MB"}) as con:
+    # Beyond its memory DuckDB works in a folder; by default that would be `.tmp` in the working directory.
+    with (
+        TemporaryDirectory() as spilled,
+        duckdb.connect(":memory:", config={"memory_limit": "500MB", "temp_directory": spilled}) as con,
+    ):
         # Times of Parquet files may have a zone; they are days of UTC.
         con.execute("set TimeZone = 'UTC'")
         by_layout: defaultdict[_Layout, list[str]] = defaultdict(list)
