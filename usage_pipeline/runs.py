@@ -18,6 +18,7 @@ import dagster as dg
 
 from usage_pipeline.config import Settings
 from usage_pipeline.definitions import build_definitions
+from usage_pipeline.event_log import sqlite_files_kept_open
 from usage_pipeline.raw_tables import CLOUDWATCH_METRICS, INVOCATIONS, MAX_TOKENS_METRIC
 from usage_pipeline.schedules import DAILY_JOB, RESTATE_JOB
 from usage_pipeline.warehouse import Warehouse, note_changed_days
@@ -163,12 +164,13 @@ def _run_job(
 ) -> RunOutcome:
     job = build_definitions(settings, loggers={"steps": _step_logger(progress)}).resolve_job_def(name)
     progress.begin(len(job.nodes))
-    result = job.execute_in_process(
-        instance=instance,
-        run_config={"loggers": {"steps": {}}},
-        tags={**tags, RUN_HERE_TAG: socket.gethostname()},
-        raise_on_error=False,
-    )
+    with sqlite_files_kept_open():
+        result = job.execute_in_process(
+            instance=instance,
+            run_config={"loggers": {"steps": {}}},
+            tags={**tags, RUN_HERE_TAG: socket.gethostname()},
+            raise_on_error=False,
+        )
     return RunOutcome(
         run_id=result.run_id,
         succeeded=result.success,
