@@ -1,51 +1,11 @@
-"""The tables that Python writes: what AWS said (`raw`) and how the reading went (`ops`).
+"""The tables that Python writes: what AWS said (`raw`), how the reading went (`ops`), and all of them by name.
 
-Here: names, columns, types and one line on what each row is. Not here: SQL models (`dbt_like_sql/`), connections
-(`warehouse.py`), reading (`aws/`).
+Here: names, columns, types and one line on what each row is. Not here: the marts that Python makes
+(`planning_tables.py`), SQL models (`dbt_like_sql/`), connections (`warehouse.py`), reading (`aws/`).
 """
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: its DuckDB type and what a value is, with its unit."""
-
-    name: str
-    type: str
-    description: str
-
-
-@dataclass(frozen=True)
-class StoredTable:
-    """One table that Python writes.
-
-    `day_column` names the UTC day by which rows are replaced; None when the whole table is replaced at once.
-    """
-
-    schema: str
-    name: str
-    description: str
-    columns: tuple[Column, ...]
-    day_column: str | None = None
-
-    @property
-    def qualified_name(self) -> str:
-        """`schema.table`, as written in every SQL model."""
-        return f"{self.schema}.{self.name}"
-
-    @property
-    def create_statement(self) -> str:
-        """`create table if not exists …` with the columns in order; no keys or indexes, so DuckLake accepts it."""
-        columns = ",\n    ".join(f'"{column.name}" {column.type}' for column in self.columns)
-        return f"create table if not exists {self.qualified_name} (\n    {columns}\n)"
-
-
-def _columns(text: str) -> tuple[Column, ...]:
-    """Read `name | type | description` lines."""
-    lines = (line.strip() for line in text.strip().splitlines())
-    return tuple(Column(*(part.strip() for part in line.split("|", 2))) for line in lines if line)
-
+from usage_pipeline.planning_tables import PLANNING_TABLES
+from usage_pipeline.stored_table import StoredTable, columns_of
 
 _SCOPE = """
     account_id | varchar | twelve-digit AWS account that was read
@@ -73,7 +33,7 @@ SCOPES = StoredTable(
     "raw",
     "scopes",
     "One row per account and Region that the configuration names, also when it could not be read.",
-    _columns(
+    columns_of(
         _SCOPE
         + """
         account_name | varchar | the account's name in the configuration
@@ -87,7 +47,7 @@ ENABLED_REGIONS = StoredTable(
     "raw",
     "enabled_regions",
     "One row per account and Region with Bedrock that is enabled in it, as `usage-pipeline refresh regions` last read.",
-    _columns("""
+    columns_of("""
         account_id | varchar | twelve-digit AWS account that was asked
         account_name | varchar | the account's name in the configuration
         region | varchar | an enabled Region that has Bedrock, whether the configuration names it or not
@@ -99,7 +59,7 @@ FOUNDATION_MODELS = StoredTable(
     "raw",
     "foundation_models",
     "One row per day asked, account, Region and foundation model.",
-    _columns(
+    columns_of(
         _SNAPSHOT
         + """
         model_id | varchar | foundation model id, such as amazon.nova-lite-v1:0
@@ -122,7 +82,7 @@ INFERENCE_PROFILES = StoredTable(
     "raw",
     "inference_profiles",
     "One row per day asked, account, Region and inference profile, system-defined or application.",
-    _columns(
+    columns_of(
         _SNAPSHOT
         + """
         profile_id | varchar | profile id as CloudWatch's ModelId has it: us.amazon.nova-lite-v1:0 or abc123def456
@@ -143,7 +103,7 @@ CUSTOM_DEPLOYMENTS = StoredTable(
     "raw",
     "custom_deployments",
     "One row per day asked, account, Region and on-demand custom model deployment.",
-    _columns(
+    columns_of(
         _SNAPSHOT
         + """
         deployment_arn | varchar | the deployment's ARN, which is its ModelId in CloudWatch
@@ -161,7 +121,7 @@ IMPORTED_MODELS = StoredTable(
     "raw",
     "imported_models",
     "One row per day asked, account, Region and imported model.",
-    _columns(
+    columns_of(
         _SNAPSHOT
         + """
         model_arn | varchar | the imported model's ARN, which is its ModelId in CloudWatch
@@ -179,7 +139,7 @@ SERVICE_QUOTAS = StoredTable(
     "service_quotas",
     "One row per account, Region, Bedrock quota code and period in which AWS said the same of it: applied values "
     "merged over AWS's defaults.",
-    _columns(
+    columns_of(
         _SCOPE
         + """
         quota_code | varchar | such as L-F4DDD3EB; the same code in every Region
@@ -200,7 +160,7 @@ CLOUDWATCH_METRICS = StoredTable(
     "raw",
     "cloudwatch_metrics",
     "One row per AWS/Bedrock series, statistic and period that had data. AWS returns nothing for an idle period.",
-    _columns(_METRIC_POINT),
+    columns_of(_METRIC_POINT),
     "usage_date",
 )
 
@@ -208,7 +168,7 @@ MAX_TOKENS_METRIC = StoredTable(
     "raw",
     "max_tokens_metric",
     "One row per minute and ModelId of the MaxTokens metric that callers publish to the Bedrock/Quotas namespace.",
-    _columns(_METRIC_POINT),
+    columns_of(_METRIC_POINT),
     "usage_date",
 )
 
@@ -216,7 +176,7 @@ QUOTA_MAPPINGS = StoredTable(
     "raw",
     "quota_mappings",
     "One row per account, Region, model, endpoint type and kind of quota: which quota code limits it, and why.",
-    _columns(
+    columns_of(
         _SCOPE
         + """
         model_id | varchar | foundation model id
@@ -237,7 +197,7 @@ QUOTA_OVERRIDES = StoredTable(
     "raw",
     "quota_overrides",
     "One row per decision of a person about which quota code limits a model, which wins over rules and models.",
-    _columns("""
+    columns_of("""
         account_id | varchar | account for which it holds; NULL for every one
         region | varchar | source Region for which it holds; NULL for every one
         model_id | varchar | foundation model id
@@ -253,7 +213,7 @@ LLM_QUOTA_MAPPINGS = StoredTable(
     "llm_quota_mappings",
     "One row per account, Region, model, endpoint type and kind of quota about which a language model was asked: the "
     "newest answer, and whether it is believed. Only names of models and quotas are sent.",
-    _columns(
+    columns_of(
         _SCOPE
         + """
         model_id | varchar | foundation model id
@@ -278,7 +238,7 @@ BURNDOWN_RATES = StoredTable(
     "raw",
     "burndown_rates",
     "One row per model pattern and validity: quota tokens that one output token takes.",
-    _columns("""
+    columns_of("""
         model_pattern | varchar | glob over the foundation model id; the longest pattern that matches wins
         rate | double | quota tokens per output token
         valid_from | date | first UTC day
@@ -292,7 +252,7 @@ MODEL_LIMITS = StoredTable(
     "raw",
     "model_limits",
     "One row per model pattern: the most output tokens one request can ask for.",
-    _columns("""
+    columns_of("""
         model_pattern | varchar | glob over the foundation model id; the longest pattern that matches wins
         max_output_tokens | bigint | tokens reserved when a request does not set max_tokens
         source | varchar | where it is written, with a date
@@ -303,7 +263,7 @@ ENDPOINT_PREFIXES = StoredTable(
     "raw",
     "endpoint_prefixes",
     "One row per known prefix of a system inference profile id.",
-    _columns("""
+    columns_of("""
         prefix | varchar | such as us, jp or global
         endpoint_type | varchar | geo or global
         source | varchar | where it is written, with a date
@@ -315,7 +275,7 @@ INVOCATIONS = StoredTable(
     "invocations",
     "One row per request in the model invocation logs; never its prompt or answer. A request that was logged twice "
     "has one row.",
-    _columns(
+    columns_of(
         "usage_date | date | UTC day of `ts`"
         + _SCOPE
         + """
@@ -349,7 +309,7 @@ LOG_DELIVERY = StoredTable(
     "raw",
     "log_delivery",
     "One row per day asked, account and Region: where model invocation logs go, or that logging is off.",
-    _columns(
+    columns_of(
         _SNAPSHOT
         + """
         is_on | boolean | whether invocations are logged at all
@@ -367,7 +327,7 @@ MODEL_PRICES = StoredTable(
     "raw",
     "model_prices",
     "One row per model, endpoint type, Region, tier, context band, kind of token and validity: what a token costs.",
-    _columns("""
+    columns_of("""
         model_id | varchar | foundation model id
         endpoint_type | varchar | on_demand, geo or global
         region | varchar | source Region, or * for every Region without a row of its own
@@ -386,7 +346,7 @@ PRICE_OVERRIDES = StoredTable(
     "raw",
     "price_overrides",
     "One row per agreed price or discount of price_overrides.csv, which wins over list prices.",
-    _columns("""
+    columns_of("""
         model_pattern | varchar | glob over the foundation model id; the longest pattern that matches wins
         endpoint_type | varchar | on_demand, geo, global, or * for all
         token_kind | varchar | input, output, …, or * for all
@@ -403,7 +363,7 @@ BILL = StoredTable(
     "bill",
     "One row per line of AWS's bill for Bedrock: month billed, day, account, Region, product, usage type, resource and "
     "line type. Lines that an export has by the hour or twice for these are added up.",
-    _columns("""
+    columns_of("""
         billing_month | date | first day of the month whose bill has the line
         payer_account_id | varchar | account that pays; NULL when the export does not say
         usage_date | date | UTC day on which the use began; of a tax or fee, the day that AWS gives it
@@ -425,7 +385,7 @@ BILLED_USAGE_TYPES = StoredTable(
     "raw",
     "billed_usage_types",
     "One row per usage type and product of the bill: what it is for, or why that cannot be told.",
-    _columns("""
+    columns_of("""
         usage_type | varchar | as AWS writes it
         product_name | varchar | as AWS writes it; NULL when the export has none
         region_code | varchar | AWS's billing code of the Region, such as USE1; NULL when it was not understood
@@ -443,7 +403,7 @@ APPLICATION_RULES = StoredTable(
     "raw",
     "application_rules",
     "One row per rule of the configuration that names a request's application; the first that matches wins.",
-    _columns("""
+    columns_of("""
         position | integer | order of the rules, from 1
         subject | varchar | role, user, session, metadata or tag: what the pattern is held against
         key | varchar | the metadata or tag key; NULL for the others
@@ -456,7 +416,7 @@ INGESTED_OBJECTS = StoredTable(
     "ops",
     "ingested_objects",
     "One row per log object that was read, so that the same content is never read again.",
-    _columns("""
+    columns_of("""
         source | varchar | the raw table that it fills, such as invocations
         account_id | varchar | account of the log, from the key
         region | varchar | source Region of the log, from the key
@@ -476,7 +436,7 @@ QUARANTINED_RECORDS = StoredTable(
     "ops",
     "quarantined_records",
     "One row per record of a log object that could not be read. Its text is not kept.",
-    _columns("""
+    columns_of("""
         source | varchar | the raw table that it would have filled
         account_id | varchar | account of the log, from the key
         region | varchar | source Region of the log, from the key
@@ -494,7 +454,7 @@ SOURCE_STATUS = StoredTable(
     "ops",
     "source_status",
     "One row per scope, source and partition: how the latest reading went. Never says zero use when it could not read.",
-    _columns("""
+    columns_of("""
         account_id | varchar | twelve digits; NULL when the account could not be reached to ask
         account_name | varchar | the account's name in the configuration
         region | varchar | source Region; NULL when the account could not be reached
@@ -516,7 +476,7 @@ CLOUDWATCH_SERIES = StoredTable(
     "ops",
     "cloudwatch_series",
     "One row per scope, day, namespace and ModelId that was asked, so that a finished day is never asked again.",
-    _columns("""
+    columns_of("""
         account_id | varchar | twelve digits
         region | varchar | source Region
         usage_date | date | UTC day
@@ -534,7 +494,7 @@ SQL_MODEL_BUILDS = StoredTable(
     "ops",
     "sql_model_builds",
     "One row per SQL model: what its table was last built from.",
-    _columns("""
+    columns_of("""
         table_name | varchar | schema.table
         fingerprint | varchar | hash of the SQL and of the small tables it reads
         built_until | bigint | newest change in ops.day_changes that the table holds
@@ -545,7 +505,7 @@ DAY_CHANGES = StoredTable(
     "ops",
     "day_changes",
     "One row per raw table and day: a number that grows each time the day's rows are replaced.",
-    _columns("""
+    columns_of("""
         table_name | varchar | schema.table
         usage_date | date | UTC day that was replaced
         change | bigint | grows by one with each replacement in the warehouse
@@ -556,7 +516,7 @@ CHECK_RESULTS = StoredTable(
     "ops",
     "check_results",
     "One row per data check and asset: its latest result over the whole warehouse.",
-    _columns("""
+    columns_of("""
         check_name | varchar | the statement that should be true
         asset | varchar | schema.table that the check is about
         passed | boolean | whether it is true
@@ -571,7 +531,7 @@ FINDINGS = StoredTable(
     "ops",
     "findings",
     "One row per check and thing that the check found wrong, now or before: since when, how bad, and who was told.",
-    _columns("""
+    columns_of("""
         finding_id | varchar | sixteen hexadecimal digits made from check, table and subject
         check_name | varchar | the statement that is not true
         asset | varchar | schema.table that the check is about
@@ -603,7 +563,7 @@ ALERT_DELIVERIES = StoredTable(
     "ops",
     "alert_deliveries",
     "One row per message and channel: whether the channel took it. A copy of alerts.sqlite as each run begins.",
-    _columns("""
+    columns_of("""
         channel | varchar | the channel's name in the configuration, after `dry run: ` when nothing was really sent
         finding_id | varchar | as in ops.findings; of runs that failed, an identifier of its own
         opened_at | timestamp | when the finding opened, UTC
@@ -622,7 +582,7 @@ RUNS = StoredTable(
     "ops",
     "runs",
     "One row per pipeline run whose results were published.",
-    _columns("""
+    columns_of("""
         run_id | varchar | Dagster run id
         partition_from | date | first UTC day that was read; NULL for a run that read no day
         partition_to | date | last UTC day that was read
@@ -669,4 +629,4 @@ OPS_TABLES = (
     RUNS,
 )
 
-STORED_TABLES = {table.qualified_name: table for table in RAW_TABLES + OPS_TABLES}
+STORED_TABLES = {table.qualified_name: table for table in RAW_TABLES + OPS_TABLES + PLANNING_TABLES}

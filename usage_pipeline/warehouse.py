@@ -153,7 +153,7 @@ def _present_columns(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]
         """
         select schema_name || '.' || table_name, column_name, data_type
         from duckdb_columns()
-        where database_name = current_database() and schema_name in ('raw', 'ops')
+        where database_name = current_database() and schema_name in ('raw', 'ops', 'marts')
         """
     ).fetchall()
     for table, column, data_type in rows:
