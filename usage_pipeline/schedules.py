@@ -131,7 +131,8 @@ def build_quota_schedule(job: "UnresolvedAssetJobDefinition", every_hours: int) 
     @dg.schedule(
         name="quotas_every_few_hours",
         job=job,
-        cron_schedule=f"45 */{every_hours} * * *",
+        # Written out: of `*/24` Dagster warns that it may fire more often.
+        cron_schedule=f"45 {','.join(str(hour) for hour in range(0, 24, every_hours))} * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"Reads quotas every {every_hours} hours, unless another run is under way.",

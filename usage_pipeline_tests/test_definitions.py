@@ -12,7 +12,13 @@ import yaml
 from usage_pipeline.config import load_settings
 from usage_pipeline.definitions import build_definitions, definitions
 from usage_pipeline.partitions import daily_partitions
-from usage_pipeline.schedules import DAILY_JOB
+from usage_pipeline.schedules import (
+    DAILY_JOB,
+    REFRESH_MODELS_JOB,
+    REFRESH_QUOTAS_JOB,
+    REFRESH_REGIONS_JOB,
+    RESTATE_JOB,
+)
 from usage_pipeline.warehouse import WAREHOUSE_POOL
 from usage_pipeline_tests.checks.every_rule import EVERY_RULE
 
@@ -56,6 +62,7 @@ ASSETS = [
     "marts/data_completeness",
     "marts/invocations",
     "marts/latency_hourly",
+    "marts/model_lifecycle",
     "marts/model_prices",
     "marts/quota_headroom",
     "marts/quota_pools",
@@ -77,6 +84,7 @@ ASSETS = [
     "raw/burndown_rates",
     "raw/cloudwatch_metrics",
     "raw/custom_deployments",
+    "raw/enabled_regions",
     "raw/endpoint_prefixes",
     "raw/foundation_models",
     "raw/imported_models",
@@ -222,10 +230,15 @@ def test_days_are_one_partitions_definition_and_a_range_is_one_run(loaded: dg.De
     assert loaded.resolve_job_def(DAILY_JOB).partitions_def == daily_partitions
 
 
+ASKED_ON_REQUEST = {"raw/enabled_regions"}
+"""Assets that the daily job leaves out."""
+
+
 def test_the_daily_job_makes_every_asset_and_evaluates_every_rule(loaded: dg.Definitions) -> None:
     layer = loaded.resolve_job_def(DAILY_JOB).asset_layer
 
-    assert sorted(key.to_user_string() for key in layer.executable_asset_keys) == ASSETS
+    made = {key.to_user_string() for key in layer.executable_asset_keys}
+    assert made == set(ASSETS) - ASKED_ON_REQUEST
     assert sorted(key.name for key in layer.asset_graph.asset_check_keys) == sorted(rule.name for rule in EVERY_RULE)
 
 
@@ -241,7 +254,7 @@ def test_today_is_a_partition_and_the_first_day_is_bedrocks() -> None:
 def test_the_schedule_asks_for_one_run_over_the_lookback_and_today(lookback_days: int, first: str) -> None:
     settings = load_settings(CONFIGURATION).model_copy(update={"lookback_days": lookback_days})
     repository = build_definitions(settings).get_repository_def()
-    (schedule,) = repository.schedule_defs
+    schedule = repository.get_schedule_def("daily_at_0615_utc")
     context = dg.build_schedule_context(
         scheduled_execution_time=dt.datetime(2026, 1, 5, 6, 15, tzinfo=dt.UTC), repository_def=repository
     )
@@ -256,6 +269,100 @@ def test_the_schedule_asks_for_one_run_over_the_lookback_and_today(lookback_days
         "dagster/asset_partition_range_start": first,
         "dagster/asset_partition_range_end": "2026-01-05",
     }
+
+
+def asked_of_aws(loaded: dg.Definitions, job: str) -> set[str]:
+    """The assets of the job that ask AWS."""
+    asking = {key for key, spec in nodes(loaded).items() if "aws" in spec.kinds}
+    return asking & {key.to_user_string() for key in loaded.resolve_job_def(job).asset_layer.executable_asset_keys}
+
+
+@pytest.mark.parametrize(
+    ("job", "asked"),
+    [
+        (REFRESH_QUOTAS_JOB, {"raw/scopes", "raw/service_quotas"}),
+        (REFRESH_REGIONS_JOB, {"raw/scopes", "raw/enabled_regions"}),
+        (
+            REFRESH_MODELS_JOB,
+            {
+                "raw/scopes",
+                "raw/foundation_models",
+                "raw/inference_profiles",
+                "raw/custom_deployments",
+                "raw/imported_models",
+            },
+        ),
+    ],
+)
+def test_a_refreshing_job_asks_for_its_catalogue_and_makes_what_follows(
+    loaded: dg.Definitions, job: str, asked: set[str]
+) -> None:
+    made = {key.to_user_string() for key in loaded.resolve_job_def(job).asset_layer.executable_asset_keys}
+    restated = {key.to_user_string() for key in loaded.resolve_job_def(RESTATE_JOB).asset_layer.executable_asset_keys}
+
+    assert asked_of_aws(loaded, job) == asked
+    assert made == restated | asked
+    assert {"raw/quota_mappings", "marts/quota_headroom", "ops/check_results", "published/report"} <= made
+
+
+def quota_schedule(hours: int) -> tuple[dg.RepositoryDefinition, dg.ScheduleDefinition]:
+    settings = load_settings(CONFIGURATION).model_copy(update={"quota_refresh_hours": hours})
+    repository = build_definitions(settings).get_repository_def()
+    return repository, repository.get_schedule_def("quotas_every_few_hours")
+
+
+@pytest.mark.parametrize(
+    ("hours", "cron"), [(3, "45 0,3,6,9,12,15,18,21 * * *"), (10, "45 0,10,20 * * *"), (24, "45 0 * * *")]
+)
+def test_quotas_are_read_every_few_hours_for_the_day_of_the_tick(hours: int, cron: str, tmp_path: Path) -> None:
+    repository, schedule = quota_schedule(hours)
+    tick = dt.datetime(2026, 1, 5, 9, 45, tzinfo=dt.UTC)
+
+    with (
+        dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
+        dg.build_schedule_context(instance, scheduled_execution_time=tick, repository_def=repository) as context,
+    ):
+        (request,) = schedule.evaluate_tick(context).run_requests or ()
+
+    assert (schedule.job_name, schedule.cron_schedule, schedule.execution_timezone) == (REFRESH_QUOTAS_JOB, cron, "UTC")
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    assert (request.run_key, request.partition_key) == ("2026-01-05T09:45:00+00:00", "2026-01-05")
+
+
+@pytest.mark.parametrize(
+    ("status", "hours_after_its_start", "is_left_out"),
+    [
+        (dg.DagsterRunStatus.STARTED, 1, True),
+        (dg.DagsterRunStatus.NOT_STARTED, 1, True),
+        (dg.DagsterRunStatus.SUCCESS, 1, False),
+        (dg.DagsterRunStatus.FAILURE, 1, False),
+        # It was killed: no run takes that long.
+        (dg.DagsterRunStatus.STARTED, 7, False),
+    ],
+)
+def test_quotas_are_left_out_while_another_run_is_under_way(
+    status: dg.DagsterRunStatus, hours_after_its_start: int, is_left_out: bool, tmp_path: Path
+) -> None:
+    repository, schedule = quota_schedule(3)
+    tick = dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours_after_its_start)
+
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        run = instance.create_run_for_job(repository.get_job(DAILY_JOB), status=status)
+        with dg.build_schedule_context(instance, scheduled_execution_time=tick, repository_def=repository) as context:
+            evaluated = schedule.evaluate_tick(context)
+
+    sentence = f"Run {run.run_id} of daily is under way; quotas are read at the next tick."
+    assert evaluated.skip_message == (sentence if is_left_out else None)
+    assert len(evaluated.run_requests or ()) == (0 if is_left_out else 1)
+
+
+def test_quotas_have_no_schedule_when_it_is_off() -> None:
+    settings = load_settings(CONFIGURATION).model_copy(update={"quota_refresh_hours": "off"})
+
+    repository = build_definitions(settings).get_repository_def()
+
+    assert [schedule.name for schedule in repository.schedule_defs] == ["daily_at_0615_utc"]
+    assert repository.has_job(REFRESH_QUOTAS_JOB)
 
 
 def test_without_a_configuration_one_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
