@@ -218,6 +218,87 @@ MARTS_ADD_UP_TO_RAW = Rule(
     """,
 )
 
+MONTHS_ADD_UP_TO_THEIR_DAYS = Rule(
+    name="months_add_up_to_their_days",
+    table="marts.usage_monthly",
+    blocking=True,
+    subject=("usage_month", "account_id", "region"),
+    description=(
+        "In the months of the 62 days whose logs were stored last, calls, errors and tokens of each account and Region "
+        "are the same by day and by month. This is a fault in the pipeline: nothing was published; please report it."
+    ),
+    contradictions=f"""
+        with newly_stored_months as (
+            select distinct date_trunc('month', usage_date)::date as usage_month,
+            from marts.usage_daily
+            where usage_date in {_NEWLY_STORED_DAYS}
+        ),
+
+        by_table as (
+            select
+                'marts.usage_daily' as table_name,
+                date_trunc('month', usage_date)::date as usage_month,
+                account_id,
+                region,
+                calls,
+                errors,
+                input_tokens,
+                output_tokens,
+                cache_read_tokens,
+                cache_write_tokens,
+            from marts.usage_daily
+
+            union all
+
+            select
+                'marts.usage_monthly' as table_name,
+                usage_month,
+                account_id,
+                region,
+                calls,
+                errors,
+                input_tokens,
+                output_tokens,
+                cache_read_tokens,
+                cache_write_tokens,
+            from marts.usage_monthly
+        ),
+
+        summed as (
+            select
+                table_name,
+                usage_month,
+                account_id,
+                region,
+                sum(calls) as calls,
+                sum(errors) as errors,
+                sum(input_tokens) as input_tokens,
+                sum(output_tokens) as output_tokens,
+                sum(cache_read_tokens) as cache_read_tokens,
+                sum(cache_write_tokens) as cache_write_tokens,
+            from by_table
+            semi join newly_stored_months using (usage_month)
+            group by table_name, usage_month, account_id, region
+        )
+
+        select
+            usage_month,
+            account_id,
+            region,
+            string_agg(table_name || ' ' || calls, ', ' order by table_name) as calls,
+            string_agg(table_name || ' ' || input_tokens, ', ' order by table_name) as input_tokens,
+            string_agg(table_name || ' ' || output_tokens, ', ' order by table_name) as output_tokens,
+        from summed
+        group by usage_month, account_id, region
+        having
+            count(*) < 2
+            or count(
+                distinct (calls, errors, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens)
+            ) > 1
+        order by usage_month, account_id, region
+    """,
+)
+
 LOGS_HOLD_WHAT_CLOUDWATCH_COUNTED = Rule(
     name="logs_hold_what_cloudwatch_counted",
     table="marts.data_completeness",
@@ -261,4 +342,10 @@ LOGS_HOLD_WHAT_CLOUDWATCH_COUNTED = Rule(
     parameters={"settling_time": SETTLING_TIME},
 )
 
-COST_RULES = (MARTS_ADD_UP_TO_RAW, COST_PARTS_ADD_UP, EVERY_CALL_HAS_A_PRICE, LOGS_HOLD_WHAT_CLOUDWATCH_COUNTED)
+COST_RULES = (
+    MARTS_ADD_UP_TO_RAW,
+    MONTHS_ADD_UP_TO_THEIR_DAYS,
+    COST_PARTS_ADD_UP,
+    EVERY_CALL_HAS_A_PRICE,
+    LOGS_HOLD_WHAT_CLOUDWATCH_COUNTED,
+)

@@ -15,6 +15,14 @@ _NEWLY_STORED_DAYS = """(
             limit 62
         )"""
 
+_COMPARED = ("invocations", "throttles", "errors", "input_tokens", "output_tokens")
+
+_BOTH_SIDES = ", ".join(
+    f"coalesce(raw_days.{name}, 0) as raw_{name}, coalesce(mart_days.{name}, 0) as mart_{name}" for name in _COMPARED
+)
+
+_SIDES_DIFFER = " or ".join(f"raw_{name} <> mart_{name}" for name in _COMPARED)
+
 METRIC_POINTS_ARE_UNIQUE = Rule(
     name="metric_points_are_unique",
     table="raw.cloudwatch_metrics",
@@ -117,6 +125,65 @@ PROFILES_ADD_UP_TO_POOLS = Rule(
             or by_profile.throttles is distinct from by_pool.throttles
             or by_profile.consumed_tokens is distinct from by_pool.consumed_tokens
         order by pool_id, usage_date
+    """,
+)
+
+USAGE_ADDS_UP_TO_THE_METRICS = Rule(
+    name="usage_adds_up_to_the_metrics",
+    table="marts.usage_minutely",
+    blocking=True,
+    subject=("usage_date", "account_id", "region"),
+    description=(
+        "On the 62 days that were stored last, calls, throttles, errors, input and output tokens of each account and "
+        "Region are the same in raw.cloudwatch_metrics and marts.usage_minutely. This is a fault in the pipeline: "
+        "nothing was published; please report it."
+    ),
+    contradictions=f"""
+        with raw_days as (
+            select
+                usage_date,
+                account_id,
+                region,
+                sum(round(value)) filter (where metric_name = 'Invocations')::bigint as invocations,
+                sum(round(value)) filter (where metric_name = 'InvocationThrottles')::bigint as throttles,
+                sum(round(value)) filter (
+                    where metric_name in ('InvocationClientErrors', 'InvocationServerErrors')
+                )::bigint as errors,
+                sum(round(value)) filter (where metric_name = 'InputTokenCount')::bigint as input_tokens,
+                sum(round(value)) filter (where metric_name = 'OutputTokenCount')::bigint as output_tokens,
+            from raw.cloudwatch_metrics
+            where
+                usage_date in {_NEWLY_STORED_DAYS}
+                and namespace = 'AWS/Bedrock'
+                and dimension_set = 'ModelId'
+                and statistic = 'Sum'
+            group by usage_date, account_id, region
+        ),
+
+        mart_days as (
+            select
+                usage_date,
+                account_id,
+                region,
+                sum(invocations)::bigint as invocations,
+                sum(throttles)::bigint as throttles,
+                sum(client_errors + server_errors)::bigint as errors,
+                sum(input_tokens)::bigint as input_tokens,
+                sum(output_tokens)::bigint as output_tokens,
+            from marts.usage_minutely
+            where usage_date in {_NEWLY_STORED_DAYS}
+            group by usage_date, account_id, region
+        )
+
+        select
+            usage_date,
+            account_id,
+            region,
+            {_BOTH_SIDES},
+        from raw_days
+        full join mart_days using (usage_date, account_id, region)
+        where {_SIDES_DIFFER}
+        order by usage_date, account_id, region
     """,
 )
 
@@ -277,6 +344,7 @@ RECONCILIATION_RULES = (
     METRIC_POINTS_ARE_UNIQUE,
     PERIODS_DO_NOT_OVERLAP,
     PROFILES_ADD_UP_TO_POOLS,
+    USAGE_ADDS_UP_TO_THE_METRICS,
     MODEL_IDS_ADD_UP_TO_THE_ACCOUNT,
     EVERY_BURNDOWN_RATE_IS_KNOWN,
     CONSUMED_TOKENS_AGREE_WITH_AWS,

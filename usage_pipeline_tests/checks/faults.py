@@ -155,6 +155,13 @@ FAULTS: dict[str, str] = {
         update marts.usage_daily set input_cost_usd = input_cost_usd + 2
         where profile_id = 'searchsearch' and usage_date = '2026-11-13'
     """,
+    "usage_adds_up_to_the_metrics": """
+        update marts.usage_minutely set client_errors = client_errors + 1
+        where profile_id = 'searchsearch' and ts = '2026-11-14 02:05'
+    """,
+    "months_add_up_to_their_days": """
+        update marts.usage_monthly set cache_read_tokens = cache_read_tokens + 1 where profile_id = 'searchsearch'
+    """,
     "cost_parts_add_up": """
         update marts.usage_daily set output_cost_usd = output_cost_usd + 0.000000000001
         where profile_id = 'searchsearch' and usage_date = '2026-11-14'
