@@ -21,7 +21,7 @@ def next_steps(finding: Finding) -> list[str]:
     """Sentences, links and commands, the most useful first; none where the description says all there is."""
     row: Mapping[str, Any] = {**json.loads(finding.evidence), **json.loads(finding.subject)}
     if quota := _quota(row):
-        return _quota_steps(*quota, desired=row.get("desired_value"))
+        return _quota_steps(*quota, desired=_desired_value(finding, row))
     if finding.check_name.startswith("every_scope_answered_for_"):
         return ["usage-pipeline doctor", *_run_days(row.get("first_day"), row.get("last_day"))]
     days = _run_days(row.get("partition_date") or row.get("folder_date") or row.get("usage_date"))
@@ -35,9 +35,18 @@ def _quota(row: Mapping[str, Any]) -> tuple[str, str] | None:
     return (region, code) if _REGION.fullmatch(region) and _QUOTA_CODE.fullmatch(code) else None
 
 
-def _quota_steps(region: str, code: str, desired: Any) -> list[str]:
+def _desired_value(finding: Finding, row: Mapping[str, Any]) -> int | None:
+    """The quota to ask for: what the row says, or the limit that the value should not be below."""
+    if isinstance(desired := row.get("desired_value"), int):
+        return desired
+    if row.get("adjustable") is True and finding.threshold is not None:
+        return int(finding.threshold)
+    return None
+
+
+def _quota_steps(region: str, code: str, desired: int | None) -> list[str]:
     steps = [f"look at the quota: {service_quota_url(region, code)}"]
-    if isinstance(desired, int):
+    if desired is not None:
         steps.append(
             f"aws service-quotas request-service-quota-increase --service-code bedrock --quota-code {code} "
             f"--region {region} --desired-value {desired}"

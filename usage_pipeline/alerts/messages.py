@@ -127,7 +127,9 @@ def _facts(finding: Finding) -> list[str]:
         lines.append(f"Value: {shown_value(finding.value, finding.unit)}{against}{worst}")
     since = f"Since: {finding.opened_at:%Y-%m-%d %H:%M} UTC"
     lines.append(since if finding.resolved_at is None else f"{since}, until {finding.resolved_at:%Y-%m-%d %H:%M} UTC")
-    if details := _details(json.loads(finding.evidence)):
+    about: dict[str, Any] = json.loads(finding.subject)
+    evidence: dict[str, Any] = json.loads(finding.evidence)
+    if details := _details({name: value for name, value in evidence.items() if name not in about}):
         lines.append(f"Details: {details}")
     return lines
 

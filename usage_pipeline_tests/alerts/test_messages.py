@@ -158,6 +158,16 @@ def test_nothing_but_well_formed_values_gets_into_a_command(row: dict[str, Any])
                 "bedrock/quotas/L-00000001"
             ],
         ),
+        (
+            "applied_quotas_are_not_below_default",
+            {"region": "us-east-1", "quota_code": "L-00000001", "adjustable": True},
+            [
+                "look at the quota: https://us-east-1.console.aws.amazon.com/servicequotas/home/services/"
+                "bedrock/quotas/L-00000001",
+                "aws service-quotas request-service-quota-increase --service-code bedrock --quota-code L-00000001 "
+                "--region us-east-1 --desired-value 10",
+            ],
+        ),
         ("every_burndown_rate_is_known", {"pools": "a, b"}, []),
     ],
 )
