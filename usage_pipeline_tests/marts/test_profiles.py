@@ -291,6 +291,29 @@ def test_pools_say_what_they_are(store: Store) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("tpm", "rpm", "expected"),
+    [
+        (("llm", "mapped"), ("none", "no_quota"), ("llm", "mapped")),
+        (("llm", "mapped"), ("rule", "mapped"), ("llm", "mapped")),
+        (("none", "unmapped"), ("override", "mapped"), ("override", "mapped")),
+        (("override", "no_quota"), ("none", "no_quota"), ("override", "no_quota")),
+        (("override", "no_quota"), ("rule", "mapped"), ("override", "mapped")),
+        (("none", "unmapped"), ("none", "no_quota"), ("none", "unmapped")),
+    ],
+)
+def test_a_pool_says_who_found_its_first_quota(
+    store: Store, tpm: tuple[str, str], rpm: tuple[str, str], expected: tuple[str, str]
+) -> None:
+    store.model(NOVA)
+    for kind, (method, status) in (("tpm", tpm), ("rpm", rpm)):
+        code = f"L-{kind}" if status == "mapped" else None
+        store.mapping(NOVA, "on_demand", kind, code=code, name=code, method=method, status=status)
+    store.build()
+
+    assert store.rows("select mapping_method, mapping_status from marts.quota_pools") == [expected]
+
+
 def test_a_profile_without_readable_tags_keeps_the_tags_read_before(store: Store) -> None:
     for snapshot, tags in ((DAY - timedelta(days=1), {"team": "search"}), (DAY, None)):
         store.application_profile("taggingtaggi", arns(NOVA, REGION), snapshot=snapshot, tags=tags)
