@@ -171,10 +171,12 @@ class Window:
         flight = self._flight
         while flight and flight[0][0] <= ts:
             end, back = heapq.heappop(flight)
-            self._turn(end // MINUTE)
+            if end // MINUTE != self._minute:
+                self._begin(end // MINUTE)
             self._used -= back
         minute = ts // MINUTE
-        self._turn(minute)
+        if minute != self._minute:
+            self._begin(minute)
         if self._requests >= self._request_limit or self._used + reserved > self._limits.tokens:
             return False
         self._used += reserved
@@ -184,9 +186,8 @@ class Window:
             heapq.heappush(flight, (end, back))
         return True
 
-    def _turn(self, minute: int) -> None:
-        if minute != self._minute:
-            self._minute, self._used, self._requests = minute, 0, 0
+    def _begin(self, minute: int) -> None:
+        self._minute, self._used, self._requests = minute, 0, 0
 
     def admit_many(self, calls: Demand) -> int:
         """Take calls up to the first that does not fit, and return how many that are."""

@@ -1,3 +1,4 @@
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -168,6 +169,21 @@ def test_both_shapes_are_reported() -> None:
 def test_no_calls_have_no_waits() -> None:
     for outcome in replay(calls(), sets(100)):
         assert (outcome.requests, outcome.attempts, outcome.wait_max, outcome.throttled_share) == (0, 0, None, None)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_calls_are_replayed_at_ten_million_a_minute_even_when_most_are_throttled(shape: Shape) -> None:
+    rng, count = np.random.default_rng(1), 100_000
+    start = np.sort(rng.integers(0, count * 260, count))
+    output = np.minimum(rng.lognormal(5.5, 1, count).astype(np.int64), 4096)
+    asked = Demand(start, np.full(count, 6000), 2000 + 5 * output, 800 + 20 * output)
+    per_minute = int(asked.settled.mean() * 60_000 / 260)
+    before = time.process_time()
+    found = replay_demand(asked, sets(per_minute // 2), shape)
+    # Processor time, so that other work on the machine does not count.
+    assert (time.process_time() - before) * 10_000_000 / count < 60
+    assert found.throttled_share is not None
+    assert found.throttled_share > 0.4
 
 
 @pytest.mark.parametrize(
