@@ -1,5 +1,6 @@
 """Sending to services: limits, markup, failures, and addresses that are never shown."""
 
+import email
 import json
 import logging
 from typing import Any
@@ -174,3 +175,39 @@ def test_sns_takes_messages_up_to_its_limit_and_a_missing_topic_is_told(organisa
     assert heard["Subject"] == "[ERROR] pool <b>&</b> <!channel>: hot"
     assert 262_000 < len(heard["Message"].encode()) <= 262_144
     assert said.startswith("SNS: NotFound")
+
+
+@pytest.mark.parametrize(
+    ("setting", "kind", "shown"),
+    [
+        ("", "text/plain", "<script>x</script> & more\nAnother line"),
+        ("&format=html", "text/html", "&lt;script&gt;x&lt;/script&gt; &amp; more<br"),
+    ],
+)
+def test_an_email_is_plain_text_or_html_with_everything_escaped(
+    setting: str, kind: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+
+    class Server:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            """Nothing is opened."""
+
+        def __getattr__(self, name: str) -> Any:
+            return lambda *_, **__: None
+
+        def sendmail(self, sender: str, to: list[str], text: str) -> dict[str, Any]:
+            sent.append(text)
+            return {}
+
+    monkeypatch.setattr("smtplib.SMTP", Server)
+    monkeypatch.setattr("smtplib.SMTP_SSL", Server)
+    message = Message("ERROR", "pool", "<script>x</script> & more\nAnother line", is_good_news=False, is_error=True)
+    address = f"mailtos://user:password@smtp.example.org?from=a@example.org&to=b@example.org{setting}"
+
+    AppriseAddress(address, "MAIL_URL").send(message)
+
+    parts = [part for part in email.message_from_string(sent[0]).walk() if not part.is_multipart()]
+    bodies = {part.get_content_type(): part.get_payload(decode=True).decode() for part in parts}
+    assert shown in bodies[kind].replace("&nbsp;", " ").replace("\r", "")
+    assert "<script" not in bodies.get("text/html", "")
