@@ -23,11 +23,16 @@ Column = Literal[
     "invocations_before",
     "throttles_before",
     "consumed_tokens_before",
+    "largest_call_tokens",
+    "largest_reservation_tokens",
     "rpm_limit",
     "tpm_limit",
     "tpd_limit",
 ]
-"""What is looked at in a minute; `…_before` is the minute before. `held_tokens` is the peak of reservations."""
+"""What is looked at in a minute; `…_before` is the minute before. `held_tokens` is the peak of reservations.
+
+`largest_call_tokens` and `largest_reservation_tokens`: the most that one call of the pool consumed and held that day.
+"""
 
 Values = Mapping[Column, int | None]
 """One throttled minute of a pool. None is not known; a limit of None limits nothing as far as known."""
@@ -60,39 +65,85 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class AnyOf:
+    """One of some conditions on the same limit holds."""
+
+    conditions: tuple[Condition, ...]
+
+    @property
+    def limit(self) -> Column:
+        """The limit that all of them are about."""
+        return self.conditions[0].limit
+
+    def holds(self, minute: Values) -> bool | None:
+        """Whether one holds; None when none is known to and one of them is not known."""
+        found = [condition.holds(minute) for condition in self.conditions]
+        if any(found):
+            return True
+        return None if None in found else False
+
+    def sql(self) -> str:
+        """The conditions in DuckDB's SQL."""
+        return "(" + " or ".join(condition.sql() for condition in self.conditions) + ")"
+
+
+@dataclass(frozen=True)
 class CauseRule:
     """A cause, what makes it the likely one, and what it needs to be possible at all."""
 
     cause: Cause
-    likely: Condition
-    possible: Condition
+    likely: AnyOf
+    possible: AnyOf
 
 
 NEARLY_FULL = Fraction(95, 100)
-"""Share of the TPM quota from which on a minute counts as full; the last calls of a full minute rarely fit exactly."""
+"""Share of the TPM quota from which on a minute counts as full; the last calls of a full minute rarely fit exactly.
+
+Two minutes in a row that are nearly full together count as well: the first may have used what the second had left."""
 ROOM_FOR_A_CALL = Fraction(1, 2)
-"""Share of the TPM quota below which even a large call fits, so that tokens cannot have been the cause."""
+"""Share of the TPM quota below which a call that nobody saw fits, so that tokens cannot have been the cause; the pool's
+largest call of the day has to fit too."""
 
 RULES: tuple[CauseRule, ...] = (
     CauseRule(
         "rpm",
-        likely=Condition(("invocations", "throttles"), "rpm_limit"),
-        possible=Condition(("invocations", "throttles", "invocations_before", "throttles_before"), "rpm_limit"),
+        likely=AnyOf((Condition(("invocations", "throttles"), "rpm_limit"),)),
+        possible=AnyOf(
+            (Condition(("invocations", "throttles", "invocations_before", "throttles_before"), "rpm_limit"),)
+        ),
     ),
     CauseRule(
         "tpm",
-        likely=Condition(("consumed_tokens",), "tpm_limit", NEARLY_FULL),
-        possible=Condition(("consumed_tokens", "consumed_tokens_before"), "tpm_limit", ROOM_FOR_A_CALL),
+        likely=AnyOf(
+            (
+                Condition(("consumed_tokens",), "tpm_limit", NEARLY_FULL),
+                Condition(("consumed_tokens", "consumed_tokens_before"), "tpm_limit", 2 * NEARLY_FULL),
+            )
+        ),
+        possible=AnyOf(
+            (
+                Condition(("consumed_tokens", "consumed_tokens_before"), "tpm_limit", ROOM_FOR_A_CALL),
+                Condition(("consumed_tokens", "consumed_tokens_before", "largest_call_tokens"), "tpm_limit"),
+            )
+        ),
     ),
     CauseRule(
         "tpd",
-        likely=Condition(("day_tokens_running",), "tpd_limit"),
-        possible=Condition(("day_tokens_running",), "tpd_limit", NEARLY_FULL),
+        likely=AnyOf((Condition(("day_tokens_running",), "tpd_limit"),)),
+        possible=AnyOf((Condition(("day_tokens_running",), "tpd_limit", NEARLY_FULL),)),
     ),
     CauseRule(
         "reservation",
-        likely=Condition(("consumed_tokens", "held_tokens"), "tpm_limit"),
-        possible=Condition(("consumed_tokens", "consumed_tokens_before", "held_tokens"), "tpm_limit", ROOM_FOR_A_CALL),
+        likely=AnyOf((Condition(("consumed_tokens", "held_tokens"), "tpm_limit"),)),
+        possible=AnyOf(
+            (
+                Condition(("consumed_tokens", "consumed_tokens_before", "held_tokens"), "tpm_limit", ROOM_FOR_A_CALL),
+                Condition(
+                    ("consumed_tokens", "consumed_tokens_before", "held_tokens", "largest_reservation_tokens"),
+                    "tpm_limit",
+                ),
+            )
+        ),
     ),
 )
 """The first rule that is likely gives the cause.

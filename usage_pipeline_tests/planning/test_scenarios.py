@@ -142,6 +142,8 @@ def throttled_minutes(kind: str, seed: int, scarce: str) -> tuple[ThrottledMinut
             "invocations_before": int(invocations[at - 1]),
             "throttles_before": int(throttles[at - 1]),
             "consumed_tokens_before": int(consumed[at - 1]),
+            "largest_call_tokens": int(asked.settled[call].max()),
+            "largest_reservation_tokens": int(asked.reserved[call].max()),
             "rpm_limit": requests,
             "tpm_limit": tokens,
             "tpd_limit": None,

@@ -34,6 +34,8 @@ def minute(**values: int | None) -> Values:
         "invocations_before": 10,
         "throttles_before": 0,
         "consumed_tokens_before": 1000,
+        "largest_call_tokens": 100,
+        "largest_reservation_tokens": 200,
         "rpm_limit": 100,
         "tpm_limit": 100_000,
         "tpd_limit": 10_000_000,
@@ -64,6 +66,18 @@ def minute(**values: int | None) -> Values:
         (minute(held_tokens=99_000, invocations_before=90), Verdict("reservation", False)),
         (minute(held_tokens=99_000, consumed_tokens_before=49_000), Verdict("reservation", False)),
         (minute(held_tokens=99_000, day_tokens_running=9_500_000), Verdict("reservation", False)),
+        # Two minutes in a row that are nearly full together.
+        (minute(consumed_tokens=90_000, consumed_tokens_before=100_000, held_tokens=20_000), Verdict("tpm", False)),
+        (
+            minute(consumed_tokens=90_000, consumed_tokens_before=99_999, held_tokens=20_000),
+            Verdict("reservation", False),
+        ),
+        # A call as large as the largest of the day would not have fitted.
+        (minute(held_tokens=99_000, largest_call_tokens=98_000), Verdict("reservation", False)),
+        (minute(held_tokens=99_000, largest_call_tokens=97_999), Verdict("reservation", True)),
+        (minute(invocations=100, largest_reservation_tokens=97_500), Verdict("rpm", False)),
+        (minute(invocations=100, largest_reservation_tokens=97_499), Verdict("rpm", True)),
+        (minute(invocations=100, largest_call_tokens=None), Verdict("rpm", False)),
         # Without logs nobody knows what calls held.
         (minute(invocations=100, held_tokens=None), Verdict("rpm", False)),
         (minute(held_tokens=None), Verdict("not_explained", False)),
