@@ -204,7 +204,11 @@ def test_demo_leaves_report_tables_and_truth_and_stops_its_sandbox(tmp_path: Pat
         urllib.request.urlopen(endpoint, timeout=5)
     with duckdb.connect(str(tmp_path / "demo" / "published" / "usage.duckdb"), read_only=True) as con:
         days = con.execute("select count(distinct usage_date) from marts.usage_minutely").fetchone()
+        bill = con.execute("select sum(billed_usd), sum(billed_usd) > 1 from raw.bill").fetchone()
+        divided = con.execute("select sum(billed_usd), count(divided_by) > 100 from marts.billed_cost").fetchone()
     assert days in [(1,), (2,)], "yesterday, and today unless the day has only begun"
+    assert bill is not None
+    assert divided == bill == (bill[0], True)
 
 
 def test_sandbox_serve_says_when_it_is_ready_and_which_environment_to_set(tmp_path: Path) -> None:
