@@ -60,7 +60,23 @@ TPD_CODES = """
     amazon.nova-lite-v1:0                      geo        L-45E0AD92
     anthropic.claude-haiku-4-5-20251001-v1:0   geo        -
     anthropic.claude-sonnet-4-6                geo        -
+    anthropic.claude-sonnet-4-6                global     L-248E47B7
 """
+
+CODES_THAT_REGISTRIES_CONFUSE = """
+    cohere.command-r-plus-v1:0       tpm  L-FEE1DCB6
+    cohere.command-r-v1:0            tpm  L-17F95AA4
+    amazon.titan-embed-g1-text-02    tpm  L-74B5B793
+    amazon.titan-embed-text-v2:0     tpm  L-DE641971
+    meta.llama3-1-70b-instruct-v1:0  tpm  L-48E55E59
+    mistral.mistral-large-2402-v1:0  tpm  L-01447289
+    mistral.mistral-large-2407-v1:0  tpm  L-1C28E1AB
+    qwen.qwen3-235b-a22b-2507-v1:0   tpm  L-3875BCCF
+    qwen.qwen3-vl-235b-a22b          tpm  L-46063925
+    qwen.qwen3-coder-480b-a35b-v1:0  tpm  L-4D0E44C8
+    qwen.qwen3-coder-30b-a3b-v1:0    tpm  L-92F81E14
+"""
+"""On-demand codes that published registries give to a neighbour, or leave out."""
 
 
 def rows(table: str) -> list[list[str]]:
@@ -80,6 +96,11 @@ def test_the_main_codes(model_id: str, endpoint_type: str, tpm: str, rpm: str) -
 @pytest.mark.parametrize(("model_id", "endpoint_type", "tpd"), rows(TPD_CODES))
 def test_the_per_day_codes(model_id: str, endpoint_type: str, tpd: str) -> None:
     assert code(MAPPINGS[(model_id, endpoint_type, "tpd")]) == tpd
+
+
+@pytest.mark.parametrize(("model_id", "kind", "expected"), rows(CODES_THAT_REGISTRIES_CONFUSE))
+def test_the_codes_that_registries_confuse(model_id: str, kind: str, expected: str) -> None:
+    assert code(MAPPINGS[(model_id, "on_demand", kind)]) == expected
 
 
 @pytest.mark.parametrize("quota", QUOTAS, ids=lambda quota: quota.quota_code)
