@@ -5,7 +5,7 @@ calls. Both shapes of window are replayed, because AWS does not publish which on
 """
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -23,6 +23,9 @@ ATTEMPTS = 3
 """Attempts of one request in boto3's `standard` retry mode (botocore 1.44, `retries/standard.py`)."""
 BASE_WAIT_MS, LONGEST_WAIT_MS = 1000, 20_000
 """Wait before retry n: a random share of min(1 s × 2^(n-1), 20 s), for throttles (same file)."""
+
+LARGEST_THROTTLED = 0.001
+"""Share of requests that may be throttled where a quota counts as enough."""
 
 _FIRST_STRETCH, _LONGEST_STRETCH = 1024, 1 << 17
 _CALM = 128
@@ -92,7 +95,7 @@ class Outcome:
 
 
 def replay(calls: Calls, settings: Settings) -> tuple[Outcome, ...]:
-    """One outcome per shape of window. The true limiter most likely lies between them or near one of them."""
+    """One outcome per shape of window. The true limiter may lie between them, or beside."""
     _refuse_impossible(calls, settings)
     demand, cut_answers = demand_of(calls, settings)
     return tuple(replay_demand(demand, settings, shape, cut_answers) for shape in SHAPES)
@@ -134,12 +137,46 @@ def _traffic(calls: Calls, factor: float, seed: int) -> tuple[Integers, Floats |
 
 
 def replay_demand(demand: Demand, settings: Settings, shape: Shape, cut_answers: int = 0) -> Outcome:
-    """Send calls through one limiter. Stretches without a throttle are taken at once, the others call by call."""
+    """Send calls through one limiter."""
+    return _sent(demand, settings, shape, len(demand)).outcome(shape, len(demand), cut_answers)
+
+
+def smallest_quota(calls: Calls, settings: Settings, shape: Shape, share: float = LARGEST_THROTTLED) -> int | None:
+    """The least tokens per minute, to 1 %, that throttle at most a share of the requests; the settings give the rest.
+
+    None when no quota does that a replay can hold: requests per minute throttle more. It fits the calls that were.
+    """
+    _refuse_impossible(calls, settings)
+    demand, _ = demand_of(calls, settings)
+    allowed = int(share * len(demand))
+
+    def is_enough(tokens: int) -> bool:
+        limits = replace(settings.limits, tokens=tokens)
+        return _sent(demand, replace(settings, limits=limits), shape, allowed).throttled_requests <= allowed
+
+    if not len(demand):
+        return 1
+    # A quota of all that was ever asked for holds everything at once.
+    asked = int(np.maximum(demand.reserved, demand.settled).sum())
+    too_little, enough = 0, max(min(asked, (_LARGEST_LEVEL - 1) // (int(np.ptp(demand.start)) + 1)), 1)
+    if not is_enough(enough):
+        return None
+    while enough - too_little > max(enough // 100, 1):
+        middle = (too_little + enough) // 2
+        too_little, enough = (too_little, middle) if is_enough(middle) else (middle, enough)
+    return enough
+
+
+def _sent(demand: Demand, settings: Settings, shape: Shape, allowed: int) -> "_Tally":
+    """Send calls through one limiter until more than `allowed` requests were throttled.
+
+    Stretches without a throttle are taken at once, the others call by call.
+    """
     start = int(demand.start[0]) if len(demand) else 0
     limiter = Bucket(settings.limits, start) if shape == "bucket" else Window(settings.limits, start)
     tally = _Tally(settings)
     position, stretch = 0, _FIRST_STRETCH
-    while position < len(demand):
+    while position < len(demand) and tally.throttled_requests <= allowed:
         part = demand.part(position, position + stretch)
         taken = limiter.admit_many(part)
         position += taken
@@ -147,8 +184,8 @@ def replay_demand(demand: Demand, settings: Settings, shape: Shape, cut_answers:
             stretch = min(stretch * 4, _LONGEST_STRETCH)
             continue
         stretch = _FIRST_STRETCH
-        position = _step(demand, position, limiter, tally)
-    return tally.outcome(shape, len(demand), cut_answers)
+        position = _step(demand, position, limiter, tally, allowed)
+    return tally
 
 
 class _Tally:
@@ -188,11 +225,11 @@ def _wait(waits: Integers, served: int, per_mille: int) -> float | None:
     return float(waits[-1 - from_top]) / 1000 if from_top < len(waits) else 0.0
 
 
-def _step(demand: Demand, position: int, limiter: Limiter, tally: _Tally) -> int:
+def _step(demand: Demand, position: int, limiter: Limiter, tally: _Tally, allowed: int) -> int:
     """Take calls one by one until the limiter is calm and no retry is left; returns the next call's position."""
     retries: list[tuple[int, int, int]] = []
     calm = 0
-    while position < len(demand) or retries:
+    while (position < len(demand) or retries) and tally.throttled_requests <= allowed:
         last = min(position + 4096, len(demand))
         part = demand.part(position, last)
         rows = zip(

@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from usage_pipeline.planning import replay as replay_module
 from usage_pipeline.planning.limiter import Bucket, Demand, Limits, Window
-from usage_pipeline.planning.replay import SHAPES, Calls, Outcome, Settings, Shape, demand_of, replay, replay_demand
+from usage_pipeline.planning.replay import (
+    SHAPES,
+    Calls,
+    Outcome,
+    Settings,
+    Shape,
+    demand_of,
+    replay,
+    replay_demand,
+    smallest_quota,
+)
 from usage_pipeline_tests.planning.slow_limiter import slow_replay
 
 MINUTE = 60_000
@@ -164,6 +174,31 @@ def test_more_traffic_keeps_its_minutes_and_less_drops_calls() -> None:
 def test_both_shapes_are_reported() -> None:
     outcomes = replay(calls((0, 10, 0, 5, 50, 1)), sets(100))
     assert [(outcome.shape, outcome.throttled_requests) for outcome in outcomes] == [("bucket", 0), ("window", 0)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_smallest_quota_throttles_as_few_as_asked_and_a_little_less_throttles_more(shape: Shape) -> None:
+    rng = np.random.default_rng(3)
+    many = calls(*((second, 900, 0, 20, 300, 2.0) for second in np.sort(rng.uniform(0, 6000, 5000))))
+    found = smallest_quota(many, sets(1), shape, share=0.01)
+    assert found is not None
+    enough, less = (
+        next(outcome for outcome in replay(many, sets(quota)) if outcome.shape == shape).throttled_requests
+        for quota in (found, int(found * 0.98))
+    )
+    assert enough <= 50 < less
+
+
+def test_no_token_quota_is_enough_where_requests_per_minute_throttle() -> None:
+    burst = calls(*[(0, 1, 0, 0, 1, 1)] * 10)
+    assert smallest_quota(burst, sets(1, 5), "bucket") is None
+    assert smallest_quota(burst, sets(1, 10), "bucket") == 20
+    assert smallest_quota(calls(), sets(1), "bucket") == 1
+
+
+def test_sums_of_long_stretches_stay_within_64_bits() -> None:
+    month = calls(*((day * 86_400.0, 8 * 10**8, 0, 0, 1, 1) for day in range(30)))
+    assert smallest_quota(month, sets(1), "bucket") == pytest.approx(8 * 10**8, rel=0.01)
 
 
 def test_no_calls_have_no_waits() -> None:
