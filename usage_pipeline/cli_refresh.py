@@ -192,68 +192,8 @@ def refresh_quota_mappings(
     raise typer.Exit(say_outcome(settings, outcome))
 
 
-@refresh_app.command("quota-mappings")
-def refresh_quota_mappings(
-    region: Annotated[
-        str | None, typer.Option("--region", metavar="REGION", help="Region in which the language model is asked.")
-    ] = None,
-    llm_model: Annotated[
-        str | None,
-        typer.Option("--llm-model", metavar="MODEL", help="Model id or inference profile to ask what rules leave open."),
-    ] = None,
-    config: ConfigOption = None,
-) -> None:
-    """Read models and quotas, map them anew, and ask a language model what rules leave open, if one is named.
-
-    The options stand in for `quota_mapping.llm_region` and `quota_mapping.llm_model` in this one call.
-    """
-    from usage_pipeline.catalogue_changes import changes
-    from usage_pipeline.quota_mapping_changes import mappings_held
-    from usage_pipeline.schedules import REFRESH_QUOTA_MAPPINGS_JOB
-
-    settings = _with_mapper(settings_or_stop(config), region, llm_model)
-    before, after, _, outcome = _looked_before_and_after(
-        settings, REFRESH_QUOTA_MAPPINGS_JOB, mappings_held, lambda _: None
-    )
-    _say_mapped(settings, before, after)
-    _show(
-        "Changed mappings",
-        ("account", "Region", "model", "endpoint", "kind", "mapped before", "mapped to", "by"),
-        [
-            (*astuple(change.key), _code(change.before), _code(change.after), change.after.method if change.after else "")
-            for change in (changes(before.mappings, after.mappings) if before.mappings else [])
-        ],
-    )
-    _show(
-        "Refused answers",
-        ("account", "Region", "model", "endpoint", "kind", "answer", "why"),
-        [
-            (*astuple(key), answer.answered_code or "unreadable", answer.reason)
-            for key, answer in after.answers.items()
-            if answer.status == "refused"
-        ],
-    )
-    raise typer.Exit(say_outcome(settings, outcome))
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Running
-
-
-def _with_mapper(settings: Settings, region: str | None, llm_model: str | None) -> Settings:
-    """The settings with the options of this call in place of the configured ones."""
-    from usage_pipeline.config_values import checked_region
-
-    given = {"llm_region": region, "llm_model": llm_model}
-    try:
-        if region is not None:
-            checked_region(region)
-    except ValueError as error:
-        stop(f"--region: {error}")
-    if llm_model == "":
-        stop("--llm-model: read nothing; allowed: a model id or inference profile.")
-    options = settings.quota_mapping.model_copy(update={name: value for name, value in given.items() if value})
-    return settings.model_copy(update={"quota_mapping": options})
 
 
 def _with_mapper(settings: Settings, region: str | None, llm_model: str | None) -> Settings:

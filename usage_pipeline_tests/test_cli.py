@@ -152,7 +152,9 @@ def test_doctor_names_the_action_that_is_not_allowed(organisation: RunningSandbo
 def test_doctor_tries_the_model_that_maps_quotas_when_one_is_named(
     organisation: RunningSandbox, tmp_path: Path
 ) -> None:
-    write_settings(tmp_path, CONFIGURATION + "quota_mapping: {llm_model: amazon.nova-pro-v1:0, llm_region: us-east-1}\n")
+    write_settings(
+        tmp_path, CONFIGURATION + "quota_mapping: {llm_model: amazon.nova-pro-v1:0, llm_region: us-east-1}\n"
+    )
     organisation.set_faults(["denied:bedrock-runtime:*:*"])
 
     result = runner.invoke(app, ["doctor"], env=dict(organisation.environment))

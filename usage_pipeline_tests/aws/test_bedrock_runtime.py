@@ -104,5 +104,5 @@ def test_the_first_account_and_its_first_region_are_asked_unless_others_are_name
 def test_an_account_that_cannot_be_reached_is_named(status: Any, failure: type[Exception]) -> None:
     away = UnreachableAccount("production", None, ("eu-west-1",), status, "AssumeRole: no.")
 
-    with pytest.raises(failure, match="The account 'production' could not be reached to ask with. AssumeRole: no."):
+    with pytest.raises(failure, match=r"The account 'production' could not be reached to ask with\. AssumeRole: no\."):
         place_to_ask(resolved(away), QuotaMappingSettings())
