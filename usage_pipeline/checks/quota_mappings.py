@@ -13,7 +13,7 @@ import duckdb
 from usage_pipeline.checks.rules import CONFIGURED_SCOPES, Rule
 from usage_pipeline.quotas.mapping_checks import disagreements, proofs_against, shared_codes
 from usage_pipeline.quotas.model_names import FoundationModel
-from usage_pipeline.raw_tables import LLM_QUOTA_MAPPINGS, QUOTA_MAPPINGS
+from usage_pipeline.raw_tables import LLM_QUOTA_MAPPINGS, QUOTA_MAPPINGS, QUOTA_OVERRIDES
 from usage_pipeline.reference import quota_labels
 
 EVERY_MAPPED_CODE_EXISTS = Rule(
@@ -298,12 +298,56 @@ MODEL_THAT_MAPS_QUOTAS_ANSWERED = Rule(
     """,
 )
 
+EVERY_OVERRIDE_HOLDS_SOMEWHERE = Rule(
+    name="every_quota_override_holds_somewhere",
+    table=QUOTA_OVERRIDES.qualified_name,
+    severity="WARN",
+    subject=("model_id", "endpoint_type", "quota_kind"),
+    description=(
+        "Every row of the file of quota overrides is about an account and Region that are read, and about a model that "
+        "AWS offers or that was used there. One that is not decides nothing: look for a misspelt id."
+    ),
+    contradictions=f"""
+        with known_models as (
+            select model_id from raw.foundation_models
+            union
+            select model_id from raw.quota_mappings where method <> 'override'
+        ),
+
+        held as (
+            select
+                overrides.*,
+                exists (
+                    from {CONFIGURED_SCOPES} as scopes
+                    where
+                        coalesce(overrides.account_id, scopes.account_id) = scopes.account_id
+                        and coalesce(overrides.region, scopes.region) = scopes.region
+                ) as is_in_a_scope,
+                overrides.model_id in (from known_models) as is_of_a_model,
+            from raw.quota_overrides as overrides
+        )
+
+        select
+            model_id,
+            endpoint_type,
+            quota_kind,
+            quota_code,
+            account_id,
+            region,
+            if(is_in_a_scope, 'No model has this id.', 'The configuration reads no such account and Region.') as reason,
+        from held
+        where not (is_in_a_scope and is_of_a_model)
+        order by all
+    """,
+)
+
 QUOTA_MAPPING_RULES = (
     EVERY_MAPPED_CODE_EXISTS,
     EVERY_QUOTA_NAME_AGREES,
     NO_CODE_SERVES_TWO_MODELS,
     RULES_AND_MODEL_AGREE,
     MODEL_THAT_MAPS_QUOTAS_ANSWERED,
+    EVERY_OVERRIDE_HOLDS_SOMEWHERE,
     EVERY_POOL_WITH_TRAFFIC_HAS_A_LIMIT,
     EVERY_MODEL_ID_RESOLVES_TO_ONE_POOL,
 )

@@ -94,6 +94,10 @@ FAULTS: dict[str, str] = {
             'Converse: AccessDeniedException: no. Allow bedrock:InvokeModel.' as error_text,
             timestamp '2026-11-15 10:30' as finished_at,
     """,
+    "every_quota_override_holds_somewhere": """
+        insert into raw.quota_overrides by name
+        select 'amazon.nova-light-v1:0' as model_id, 'geo' as endpoint_type, 'tpm' as quota_kind
+    """,
     "quota_values_are_positive_and_dated": """
         update raw.service_quotas set limit_value = -1 where quota_code = 'L-F4DDD3EB'
     """,

@@ -6,6 +6,7 @@ import pytest
 from usage_pipeline.checks.quota_mappings import (
     EVERY_MAPPED_CODE_EXISTS,
     EVERY_MODEL_ID_RESOLVES_TO_ONE_POOL,
+    EVERY_OVERRIDE_HOLDS_SOMEWHERE,
     EVERY_POOL_WITH_TRAFFIC_HAS_A_LIMIT,
     EVERY_QUOTA_NAME_AGREES,
     MODEL_THAT_MAPS_QUOTAS_ANSWERED,
@@ -184,6 +185,33 @@ def test_only_the_newest_asking_counts(con: duckdb.DuckDBPyConnection) -> None:
         )
 
     assert evaluate(con, MODEL_THAT_MAPS_QUOTAS_ANSWERED).passed
+
+
+# every_quota_override_holds_somewhere
+
+
+@pytest.mark.parametrize(
+    ("account_id", "region", "model_id", "reasons"),
+    [
+        (None, None, NOVA, []),
+        ("444455556666", None, NOVA, []),
+        (None, "us-east-1", SONNET, []),
+        ("444455556666", "eu-west-1", SONNET, []),
+        (None, None, "amazon.nova-light-v1:0", ["No model has this id."]),
+        ("999999999999", None, NOVA, ["The configuration reads no such account and Region."]),
+        ("444455556666", "us-east-1", NOVA, ["The configuration reads no such account and Region."]),
+    ],
+)
+def test_an_override_of_nothing_is_named_with_the_reason(
+    con: duckdb.DuckDBPyConnection, account_id: str | None, region: str | None, model_id: str, reasons: list[str]
+) -> None:
+    con.execute(
+        "insert into raw.quota_overrides (account_id, region, model_id, endpoint_type, quota_kind) "
+        "values (?, ?, ?, 'geo', 'tpm')",
+        [account_id, region, model_id],
+    )
+
+    assert found(con, EVERY_OVERRIDE_HOLDS_SOMEWHERE, "reason") == [(reason,) for reason in reasons]
 
 
 # no_quota_code_serves_two_models
