@@ -182,7 +182,7 @@ def fit_trend(peaks: Floats, seed: int = 0, draws: int = DRAWS) -> Trend | None:
 def _trend(peaks: Floats, line: _Line, seed: int, draws: int) -> Trend:
     """The line with lines through peaks in which the residuals are drawn again."""
     known = ~np.isnan(peaks)
-    residuals = line.residuals[known] - line.residuals[known].mean()
+    residuals = line.residuals[known] - np.median(line.residuals[known])
     noise = np.full((draws, len(peaks)), np.nan)
     noise[:, known] = _resampled(residuals, int(known.sum()), draws, np.random.default_rng(seed))
     drawn = _peaks(line.scale, line.course(len(peaks)), line.weekdays[_weekday(len(peaks))] + noise)

@@ -88,6 +88,31 @@ def test_idle_days_are_forecast_as_idle() -> None:
     assert found.middle.tolist() == pytest.approx([100, 100, 100, 100, 100, 0, 0])
 
 
+@pytest.mark.parametrize("day", [10, 29])
+def test_one_wild_day_does_not_move_the_forecast(day: int) -> None:
+    values = np.full(30, 5.0)
+    values[day] = 500
+    trend = fit_trend(values)
+    assert trend is not None
+    assert forecast_peaks(trend, 3).middle.tolist() == pytest.approx([5, 5, 5])
+
+
+@pytest.mark.parametrize("gap", [slice(14, 26), slice(0, 20), slice(25, 45)])
+def test_a_gap_is_neither_zero_nor_a_change(gap: slice) -> None:
+    values = peaks(45)
+    values[gap] = np.nan
+    trend = fit_trend(values)
+    assert trend is not None
+    assert trend.days == int(np.count_nonzero(~np.isnan(values)))
+    assert forecast_peaks(trend, 2).middle == pytest.approx(1000 * WEEKDAYS[[3, 4]])
+
+
+def test_a_pool_without_use_has_a_flat_trend() -> None:
+    trend = fit_trend(np.zeros(30))
+    assert trend is not None
+    assert (trend.daily_growth(90), forecast_peaks(trend, 1).high.tolist()) == (0.0, [0.0])
+
+
 def test_the_week_goes_on_after_the_last_day() -> None:
     trend = fit_trend(peaks(31))
     assert trend is not None

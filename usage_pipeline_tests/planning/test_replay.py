@@ -47,7 +47,7 @@ CALL = st.tuples(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     rows=st.lists(CALL, max_size=40),
     tokens=st.sampled_from([99, 100, 160, 300, 1000]),
