@@ -389,6 +389,7 @@ BILLED_USAGE_TYPES = StoredTable(
         usage_type | varchar | as AWS writes it
         product_name | varchar | as AWS writes it; NULL when the export has none
         region_code | varchar | AWS's billing code of the Region, such as USE1; NULL when it was not understood
+        region | varchar | source Region of that code; NULL for a code that is not known
         model_words | varchar | what names the model: part of the usage type, or the product; NULL when not understood
         model_id | varchar | the one foundation model with that name; NULL when there is none or more than one
         endpoint_type | varchar | geo or global; NULL for on_demand and geo, which the bill does not always tell apart

@@ -13,7 +13,8 @@ with lines as (
         bill.line_number,
         bill.billing_month,
         bill.account_id,
-        bill.region,
+        -- Lines of AWS Marketplace may say their Region in the usage type only.
+        coalesce(bill.region, types.region) as region,
         bill.product_name,
         bill.usage_type,
         bill.resource_id,

@@ -4,6 +4,7 @@
 select
     usage_type,
     product_name,
+    region,
     model_id,
     endpoint_type,
     service_tier,

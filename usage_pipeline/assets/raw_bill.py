@@ -97,6 +97,7 @@ def _usage_type_row(usage_type: str, product_name: str | None, names: ModelNames
     return {
         **row,
         "region_code": found.region_code,
+        "region": found.region,
         "model_words": words,
         "model_id": model_ids[0] if len(model_ids) == 1 else None,
         "endpoint_type": found.scope,

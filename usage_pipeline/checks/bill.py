@@ -31,52 +31,35 @@ EVERY_BILL_FILE_WAS_READ = Rule(
 BILLED_COST_IS_ATTRIBUTED_WHOLE = Rule(
     name="billed_cost_is_attributed_whole",
     table="marts.billed_cost",
-    subject=("usage_date", "account_id"),
+    subject=("usage_date",),
     description=(
-        "Each day, the parts into which the bill of an account was divided add up to what AWS billed, to the last "
-        "digit, for every Region, product, usage type, resource and line type. This is a fault in the pipeline: do not "
-        "use billed costs of these days; please report it."
+        "The parts into which each line of AWS's bill was divided add up to the line, to the last digit. This is a "
+        "fault in the pipeline: do not use billed costs of these days; please report it."
     ),
     contradictions="""
-        with by_table as (
+        with divided as (
             select
                 usage_date,
-                account_id,
-                region,
-                product_name,
-                usage_type,
-                resource_id,
-                line_type,
-                billed_usd,
-                0::decimal(38, 12) as divided_usd,
-            from raw.bill
-            union all
-            select
-                usage_date,
-                account_id,
-                region,
-                product_name,
-                usage_type,
-                resource_id,
-                line_type,
-                0::decimal(38, 12) as billed_usd,
-                billed_usd as divided_usd,
+                line_number,
+                sum(billed_usd) as divided_usd,
             from marts.billed_cost
+            group by usage_date, line_number
         )
 
         select
-            usage_date,
-            account_id,
-            region,
-            product_name,
-            usage_type,
-            resource_id,
-            line_type,
-            sum(billed_usd) as billed_usd,
-            sum(divided_usd) as divided_usd,
-        from by_table
-        group by all
-        having sum(billed_usd) is distinct from sum(divided_usd)
+            coalesce(bill.usage_date, divided.usage_date) as usage_date,
+            coalesce(bill.line_number, divided.line_number) as line_number,
+            bill.account_id,
+            bill.region,
+            bill.product_name,
+            bill.usage_type,
+            bill.resource_id,
+            bill.line_type,
+            bill.billed_usd,
+            divided.divided_usd,
+        from staging.stg_bill as bill
+        full join divided using (usage_date, line_number)
+        where bill.billed_usd is distinct from divided.divided_usd
         order by all
     """,
 )

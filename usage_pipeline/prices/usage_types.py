@@ -59,6 +59,19 @@ _TIERS: dict[str | None, ServiceTier] = {
 }
 _SCOPES: dict[str, Scope] = {"geo": "geo", "global": "global"}
 
+# fmt: off
+_REGIONS = {
+    "AFS1": "af-south-1", "APE1": "ap-east-1", "APN1": "ap-northeast-1", "APN2": "ap-northeast-2",
+    "APN3": "ap-northeast-3", "APS1": "ap-southeast-1", "APS2": "ap-southeast-2", "APS3": "ap-south-1",
+    "APS4": "ap-southeast-3", "APS5": "ap-south-2", "APS6": "ap-southeast-4", "CAN1": "ca-central-1",
+    "CAN2": "ca-west-1", "EU": "eu-west-1", "EUC1": "eu-central-1", "EUC2": "eu-central-2", "EUN1": "eu-north-1",
+    "EUS1": "eu-south-1", "EUS2": "eu-south-2", "EUW1": "eu-west-1", "EUW2": "eu-west-2", "EUW3": "eu-west-3",
+    "ILC1": "il-central-1", "MEC1": "me-central-1", "MES1": "me-south-1", "SAE1": "sa-east-1", "UGE1": "us-gov-east-1",
+    "UGW1": "us-gov-west-1", "USE1": "us-east-1", "USE2": "us-east-2", "USW1": "us-west-1", "USW2": "us-west-2",
+}
+# fmt: on
+"""Regions by AWS's billing code, from "Understanding your AWS billing and usage reports for Amazon S3" (2026-11)."""
+
 
 class UnreadUsageTypeError(Exception):
     """A usage type, or a part of it, means nothing that is known here; the text says why."""
@@ -78,6 +91,11 @@ class UsageType:
     service_tier: ServiceTier = "default"
     context_band: ContextBand = "standard"
     scope: Scope | None = None
+
+    @property
+    def region(self) -> str | None:
+        """The Region of the code; None for a code that is not known here."""
+        return _REGIONS.get(self.region_code)
 
 
 def read_usage_type(text: str) -> UsageType:

@@ -215,6 +215,7 @@ def test_a_usage_type_says_endpoint_tier_band_and_kind() -> None:
         "usage_type": usage_type,
         "product_name": None,
         "region_code": "USE1",
+        "region": "us-east-1",
         "model_words": "Claude4.5Sonnet",
         "model_id": SONNET,
         "endpoint_type": "global",

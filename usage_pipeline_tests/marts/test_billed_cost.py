@@ -272,6 +272,35 @@ def test_a_model_of_the_marketplace_is_known_by_its_product(store: Store) -> Non
     assert parts(store) == [("(unattributed)", 2), ("chat", 1)]
 
 
+def test_a_line_without_a_region_is_of_that_of_its_usage_type(store: Store) -> None:
+    called(store, "chat", 100)
+    billed(store, "1", region=None)
+    billed(store, "2", "XYZ9-NovaLite-input-tokens", region=None)
+    assert parts(store) == [("(unattributed)", 2), ("chat", 1)]
+    assert store.rows("select region from marts.billed_cost order by region") == [(REGION,), (None,)]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "update marts.billed_cost set billed_usd = billed_usd - 0.000000000001 where application = 'chat'",
+        "delete from marts.billed_cost where application = 'chat'",
+        "delete from marts.billed_cost where line_type = 'Tax'",
+        "insert into marts.billed_cost from marts.billed_cost where line_type = 'Tax'",
+        "delete from raw.bill where line_type = 'Tax'",
+    ],
+)
+def test_a_part_that_is_wrong_missing_or_too_much_is_found(store: Store, fault: str) -> None:
+    called(store, "chat", 100)
+    called(store, "search", 100)
+    billed(store, "1")
+    billed(store, "2", None, line_type="Tax", region=None)
+    divide(store)
+    assert evaluate(store.con, BILLED_COST_IS_ATTRIBUTED_WHOLE).passed
+    store.con.execute(fault)
+    assert evaluate(store.con, BILLED_COST_IS_ATTRIBUTED_WHOLE).failing_rows == 1
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     tokens=st.lists(st.integers(1, 10**12), min_size=1, max_size=6),

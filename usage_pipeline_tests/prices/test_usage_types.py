@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usage_pipeline.prices.usage_types import UnreadUsageTypeError, UsageType, read_usage_type
+from usage_pipeline.config_values import region_partitions
+from usage_pipeline.prices.usage_types import _REGIONS, UnreadUsageTypeError, UsageType, read_usage_type
 
 
 @pytest.mark.parametrize(
@@ -116,3 +117,17 @@ def test_any_text_is_read_or_refused_with_a_reason(text: str) -> None:
         return
     assert read.region_code in text
     assert read.model_words is None or read.model_words in text
+
+
+def test_every_known_code_is_of_a_region_of_aws() -> None:
+    regions = {code: UsageType(code, None, "input").region for code in ("USE1", "EU", "EUW1", "APS3", "UGW1", "APS1")}
+    assert regions == {
+        "USE1": "us-east-1",
+        "EU": "eu-west-1",
+        "EUW1": "eu-west-1",
+        "APS3": "ap-south-1",
+        "UGW1": "us-gov-west-1",
+        "APS1": "ap-southeast-1",
+    }
+    assert set(_REGIONS.values()) <= set(region_partitions())
+    assert UsageType("XYZ9", None, "input").region is None
