@@ -17,6 +17,7 @@ from usage_pipeline.checks.expectation_suites import (
     UniqueKey,
 )
 from usage_pipeline.checks.expectations import EXPECTATION_SUITES
+from usage_pipeline_tests.checks.healthy import GEO_POOL
 
 _SCOPE = "'111122223333' as account_id, 'us-east-1' as region"
 
@@ -53,6 +54,33 @@ FIRST_ROWS: dict[str, str] = {
     """,
     "intermediate.int_profiles": f"select {_SCOPE}, 'gone' as profile_id, 'unknown' as status, 'Gone.' as reason",
     "marts.unresolved_profiles": f"select {_SCOPE}, 'gone' as profile_id, 'unknown' as status, 'Gone.' as reason",
+    "marts.percentile_confidence": f"""
+        select {_SCOPE}, '{GEO_POOL}' as pool_id, 'tpm' as quota, 'all' as basis, 'p99' as percentile, 5 as value,
+        4 as low, 6 as high, 'low' as grade
+    """,
+    "marts.quota_recommendations": f"""
+        select {_SCOPE}, '{GEO_POOL}' as pool_id, 'tpm' as quota, 2000 as recommended, 1000 as recommended_low,
+        3000 as recommended_high, 'enough' as action
+    """,
+    "marts.max_tokens_recommendations": f"""
+        select {_SCOPE}, '{GEO_POOL}' as pool_id, 'search' as application, 512 as recommended, 4096 as max_tokens_p50
+    """,
+    "marts.quota_forecasts": f"""
+        select {_SCOPE}, '{GEO_POOL}' as pool_id, 'tpm' as quota, date '2026-11-15' as usage_date, 5 as forecast,
+        4 as low, 6 as high
+    """,
+    "marts.forecast_backtests": f"""
+        select {_SCOPE}, '{GEO_POOL}' as pool_id, 'tpm' as quota, date '2026-11-14' as usage_date,
+        date '2026-11-13' as forecast_on
+    """,
+    "marts.cost_forecasts": """
+        select date '2026-11-01' as usage_month, 'total' as subject_kind, 'everything' as subject, 1 as low_usd,
+        2 as high_usd
+    """,
+    "marts.anomalies": """
+        select date '2026-11-13' as usage_date, 'caller' as subject_kind, 'nightly-batch' as subject,
+        'cost_usd' as metric
+    """,
 }
 """A valid row for each table in which the healthy warehouse has none of a kind that is looked at."""
 
@@ -102,7 +130,7 @@ def _fault(suite: Suite, statement: Statement) -> str:
             return _broken_copy(suite, statement, f"{wrong} as {statement.columns[-1]}")
         case PairInOrder():
             first, second = statement.columns
-            is_time = {first, second} & {"valid_from", "valid_to"}
+            is_time = {first, second} & {"valid_from", "valid_to", "usage_date"}
             lower, higher = ("'2020-01-01'", "'2021-01-01'") if is_time else ("1", "2")
             return _broken_copy(suite, statement, f"{lower} as {first}", f"{higher} as {second}")
 

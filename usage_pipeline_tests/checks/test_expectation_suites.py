@@ -96,6 +96,18 @@ def test_an_error_names_file_table_and_key(tmp_path: Path, before: str, after: s
     assert reason in text
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("    due: always", "    due: always\n    due: always", "due is written twice in one mapping in .*line 10"),
+        ("tables:", "tables: [", "while parsing"),
+    ],
+)
+def test_what_yaml_would_misread_is_refused(tmp_path: Path, before: str, after: str, reason: str) -> None:
+    with pytest.raises(ExpectationsFileError, match=rf"^expectations\.yaml: .*{reason}"):
+        load_suites(written(tmp_path, before, after))
+
+
 @pytest.mark.parametrize(("regex", "reason"), [("(a)b", r"has a group: write \(\?:…\)"), ("a(", "is none: ")])
 def test_a_regular_expression_has_no_groups(tmp_path: Path, regex: str, reason: str) -> None:
     path = written(
