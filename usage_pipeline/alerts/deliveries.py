@@ -10,7 +10,7 @@ Here: the file. Not here: what is due (`due.py`), sending (`channels.py`).
 
 import datetime as dt
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +141,10 @@ class DeliveryLog:
             """,
             (*_values(key), notice, now.isoformat(), now.isoformat(), None if error else now.isoformat(), error),
         )
+
+    def forget(self, keys: Iterable[MessageKey]) -> None:
+        """Remove messages that will not be sent any more."""
+        self._con.executemany(f"delete from deliveries where {_SAME}", [_values(key) for key in keys])
 
     def note_run(self, run: RunEnd) -> None:
         """Note how a run ended; a run that is there already stays as it is."""

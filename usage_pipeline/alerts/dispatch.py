@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from usage_pipeline.alerts.channels import Channel, DeliveryError, open_channel
 from usage_pipeline.alerts.deliveries import DeliveryLog, open_delivery_log
-from usage_pipeline.alerts.due import Due, due_messages, run_finding, with_digest
+from usage_pipeline.alerts.due import Due, due_messages, moot, run_finding, with_digest
 from usage_pipeline.alerts.findings import Finding
 from usage_pipeline.alerts.messages import Consumer, Message, digest_message, finding_message
 from usage_pipeline.alerts.stored import read_consumers, read_findings
@@ -72,7 +72,9 @@ def dispatch(
     with open_delivery_log(settings.alerts_file) as log:
         failed_runs = run_finding(log.runs())
         findings = [*read_findings(settings.published_file), *([failed_runs] if failed_runs else [])]
-        due = due_messages(findings, log.deliveries(), settings.alerts, now)
+        deliveries = log.deliveries()
+        log.forget(moot(findings, deliveries))
+        due = due_messages(findings, deliveries, settings.alerts, now)
         consumers = read_consumers(
             settings.published_file, [message.finding for some in due.values() for message in some]
         )

@@ -45,19 +45,18 @@ def due_messages(
     findings: Iterable[Finding], deliveries: Iterable[Delivery], settings: AlertSettings, now: dt.datetime
 ) -> dict[str, list[Due]]:
     """By channel, what is due at `now` (UTC), the most urgent first; what failed before comes after what is new."""
-    history: defaultdict[tuple[str, str, dt.datetime], list[Delivery]] = defaultdict(list)
+    history: defaultdict[tuple[str, str], list[Delivery]] = defaultdict(list)
     for delivery in deliveries:
-        history[delivery.key.channel, delivery.key.finding_id, delivery.key.opened_at].append(delivery)
+        history[delivery.key.channel, delivery.key.finding_id].append(delivery)
     due: defaultdict[str, list[Due]] = defaultdict(list)
     for finding in findings:
         if is_held(finding, settings.quiet_hours, now):
             continue
-        # A resolved finding is told wherever it was told that it is open.
+        # A resolved finding is told wherever people believe it open, also where it is no longer routed.
         channels = settings.channels_for(finding.severity) if finding.is_open else settings.channels
         for channel in channels:
             name = recorded_name(channel.name, settings)
-            told = history[name, finding.finding_id, finding.opened_at]
-            if (message := _due(name, finding, told, settings, now)) is not None:
+            if (message := _due(name, finding, history[name, finding.finding_id], settings, now)) is not None:
                 due[channel.name].append(message)
     return {channel: sorted(messages, key=_urgency) for channel, messages in due.items()}
 
@@ -65,10 +64,11 @@ def due_messages(
 def _due(
     channel: str, finding: Finding, told: Sequence[Delivery], settings: AlertSettings, now: dt.datetime
 ) -> Due | None:
-    """The message about a finding that one channel should get; `told` is what it was sent since the finding opened."""
-    if not finding.is_open and not told:
+    """The message about a finding that one channel should get; `told` is what it was ever sent about it."""
+    if not finding.is_open and not _concerns(finding, told):
         return None
-    current = [delivery for delivery in told if delivery.key.notice_number == finding.notice_number]
+    change = (finding.opened_at, finding.notice_number)
+    current = [delivery for delivery in told if (delivery.key.opened_at, delivery.key.notice_number) == change]
     reached = [delivery for delivery in current if delivery.delivered_at is not None]
     reminder = 0
     if reached:
@@ -79,6 +79,24 @@ def _due(
     key = MessageKey(channel, finding.finding_id, finding.opened_at, finding.notice_number, reminder)
     attempts = sum(delivery.attempts for delivery in current if delivery.key == key)
     return Due(key, finding, "reminder" if reminder else finding.notice, attempts)
+
+
+def _concerns(finding: Finding, told: Sequence[Delivery]) -> bool:
+    """Whether a channel should hear that the finding is resolved: it heard, or should have heard, that it is open."""
+    reached = [delivery for delivery in told if delivery.delivered_at is not None]
+    newest = max(reached, key=lambda delivery: (delivery.last_attempt_at, delivery.key.notice_number), default=None)
+    was_tried = any(delivery.key.opened_at == finding.opened_at for delivery in told)
+    return was_tried or (newest is not None and newest.notice != "resolved")
+
+
+def moot(findings: Iterable[Finding], deliveries: Iterable[Delivery]) -> list[MessageKey]:
+    """Messages that no channel took and that are not sent any more: their finding opened anew, or is not kept."""
+    current = {(finding.finding_id, finding.opened_at) for finding in findings}
+    return [
+        delivery.key
+        for delivery in deliveries
+        if delivery.delivered_at is None and (delivery.key.finding_id, delivery.key.opened_at) not in current
+    ]
 
 
 def _urgency(due: Due) -> tuple[bool, int, bool, bool, Decimal, str]:

@@ -108,6 +108,18 @@ def test_beyond_the_digest_limit_one_message_counts_the_rest_and_none_is_told_ag
     assert len(stored_deliveries(settings.alerts_file)) == 40
 
 
+def test_a_message_that_nobody_took_is_forgotten_once_its_finding_opened_anew(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with webhook(failures=1) as hook:
+        publish_findings(settings.published_file, [finding()])
+        tell(settings, hook)
+        publish_findings(settings.published_file, [finding(opened_at=NOW, notice_number=3)])
+        tell(settings, hook)
+
+    (delivery,) = stored_deliveries(settings.alerts_file)
+    assert (delivery.key.opened_at, delivery.delivered_at) == (NOW, NOW)
+
+
 def test_a_dry_run_sends_nothing_and_says_each_message_once(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, dry_run=True)
     publish_findings(settings.published_file, [finding()])

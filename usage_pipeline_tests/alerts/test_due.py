@@ -76,6 +76,12 @@ def test_a_resolved_finding_is_told_where_it_was_told_and_only_once() -> None:
     assert due([gone], [opened, told(gone)], OPENED + 100 * HOUR) == []
 
 
+def test_a_finding_that_came_back_and_went_while_nobody_looked_is_told_as_resolved() -> None:
+    gone_again = finding(opened_at=OPENED + HOUR, resolved_at=OPENED + 2 * HOUR, notice="resolved", notice_number=4)
+
+    assert due([gone_again], [told(finding())], OPENED + 3 * HOUR) == ["chat resolved"]
+
+
 def test_a_finding_that_opens_again_is_told_again_also_in_a_warehouse_that_was_made_anew() -> None:
     again = finding(opened_at=OPENED + HOUR)
 

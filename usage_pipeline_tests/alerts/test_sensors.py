@@ -24,6 +24,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from usage_pipeline.alerts.deliveries import open_delivery_log
 from usage_pipeline.alerts.sensors import build_alerts_sensor, is_our_run, note_finished_runs
 from usage_pipeline.config import Settings
+from usage_pipeline.definitions import build_definitions
 from usage_pipeline.runs import RUN_HERE_TAG, prepare_instance_folder
 from usage_pipeline_tests.alerts.factory import finding, publish_findings, settings_in
 from usage_pipeline_tests.alerts.webhook import Webhook, webhook
@@ -205,3 +206,9 @@ def test_the_real_daemon_delivers_each_finding_once_through_failures_and_a_resta
     assert len(set(hook.titles)) == len(hook.titles) == 5
     assert hook.titles[-1].startswith("[RESOLVED]")
     assert "SECRET" not in (tmp_path / "daemon.log").read_text(encoding="utf-8")
+
+
+def test_the_definitions_have_the_sensor(tmp_path: Path) -> None:
+    repository = build_definitions(settings_in(tmp_path)).get_repository_def()
+
+    assert [sensor.name for sensor in repository.sensor_defs] == ["alerts_sensor"]
