@@ -272,7 +272,8 @@ def _say_mapped(settings: Settings, before: "MappingsHeld", after: "MappingsHeld
     took = cost_of([answer for answer in said if answer.mapper_model_id == settings.quota_mapping.llm_model])
     cost = "at a price that is not known" if took.cost_usd is None else f"for US${took.cost_usd:.6f} at list prices"
     if took.questions:
-        say(f"{settings.quota_mapping.llm_model} answered {took.questions} questions, {took.tokens:,} tokens {cost}.")
+        questions = "1 question" if took.questions == 1 else f"{took.questions} questions"
+        say(f"{settings.quota_mapping.llm_model} answered {questions}, {took.tokens:,} tokens {cost}.")
     else:
         say(f"Nothing new was answered by {settings.quota_mapping.llm_model}.")
 

@@ -104,7 +104,7 @@ def test_changed_mappings_and_refused_answers_are_shown(monkeypatch: pytest.Monk
     output = shown(monkeypatch, before, after, "--llm-model", MAPPER)
 
     assert "Mapped 1 quotas (1 by llm); 1 are open." in output
-    assert f"{MAPPER} answered 1 questions, 1,000 tokens for US$0.001200 at list prices." in output
+    assert f"{MAPPER} answered 1 question, 1,000 tokens for US$0.001200 at list prices." in output
     assert "production us-east-1 zai.glm-5v-106b-a12b geo tpm unmapped L-6A3D91F0 llm" in output
     assert "zai.glm-5v-106b-a12b geo rpm L-6A3D91F1 [b]It limits requests.[/b]" in output
 
@@ -117,7 +117,7 @@ def test_changed_mappings_and_refused_answers_are_shown(monkeypatch: pytest.Monk
         (
             {GLM: answer("accepted", None), replace(GLM, region="eu-west-1"): answer("accepted", None)},
             ["--llm-model", MAPPER],
-            f"{MAPPER} answered 1 questions, 1,000 tokens at a price that is not known.",
+            f"{MAPPER} answered 1 question, 1,000 tokens at a price that is not known.",
         ),
         (
             {GLM: answer("accepted", "0.001"), replace(GLM, quota_kind="rpm"): answer("accepted", "0.002", "q2")},
