@@ -16,6 +16,7 @@ from usage_pipeline.assets.findings import (  # noqa: E402
 )
 from usage_pipeline.assets.llm_quota_mappings import raw_llm_quota_mappings  # noqa: E402
 from usage_pipeline.assets.models import build_model_assets, model_key  # noqa: E402  (after the filter)
+from usage_pipeline.assets.planning import PLANNING_KEYS, planning  # noqa: E402
 from usage_pipeline.assets.published import build_check_results_asset, published_usage  # noqa: E402
 from usage_pipeline.assets.quota_mappings import raw_quota_mappings, raw_quota_overrides  # noqa: E402
 from usage_pipeline.assets.raw_bill import bill_assets  # noqa: E402
@@ -67,8 +68,11 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         assets=[
             *raw_assets,
             build_model_assets(models),
+            planning,
             alert_deliveries,
-            build_check_results_asset([*(model_key(model) for model in models), ALERT_DELIVERIES_KEY], rules),
+            build_check_results_asset(
+                [*(model_key(model) for model in models), *PLANNING_KEYS, ALERT_DELIVERIES_KEY], rules
+            ),
             build_findings_asset(rules),
             published_usage,
             report,

@@ -148,7 +148,7 @@ COST_FORECASTS = StoredTable(
         account_id | varchar | of a scope; NULL for the others
         account_name | varchar | of a scope
         region | varchar | of a scope
-        to_date_usd | decimal(38, 12) | cost of the month's whole days that are known
+        to_date_usd | decimal(38, 12) | cost of the month's whole days that are known; NULL when no call has a price
         projected_usd | decimal(38, 12) | at the month's end, in cents; NULL without an earlier same weekday
         low_usd | decimal(38, 12) | lower end of the 80 % interval; NULL with fewer than seven comparable days
         high_usd | decimal(38, 12) | upper end of the 80 % interval

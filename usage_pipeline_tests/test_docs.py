@@ -15,6 +15,7 @@ from usage_pipeline.config_alerts import AlertSettings, BudgetSettings, ChannelS
 from usage_pipeline.config_bill import BillSettings
 from usage_pipeline.config_prices import PriceSettings
 from usage_pipeline.config_quota_mapping import QuotaMappingSettings
+from usage_pipeline.planning_tables import PLANNING_TABLES
 from usage_pipeline.raw_tables import OPS_TABLES, RAW_TABLES
 from usage_pipeline.sql_builds import build
 from usage_pipeline.sql_models import load_models
@@ -30,6 +31,7 @@ RULES = [rule for rule in EVERY_RULE if rule.expectation is None]
 MART_NAMES = sorted(model.qualified_name for model in load_models() if model.schema == "marts")
 TABLE_PAGES = {
     **dict.fromkeys(MART_NAMES, "tables.md"),
+    **dict.fromkeys((table.qualified_name for table in PLANNING_TABLES), "tables.md"),
     **dict.fromkeys((table.qualified_name for table in OPS_TABLES), "ops_tables.md"),
     **dict.fromkeys((table.qualified_name for table in RAW_TABLES), "raw_tables.md"),
 }

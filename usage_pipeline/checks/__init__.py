@@ -4,6 +4,7 @@ from usage_pipeline.checks.bill import BILL_RULES
 from usage_pipeline.checks.costs import COST_RULES
 from usage_pipeline.checks.expectations import EXPECTATION_RULES
 from usage_pipeline.checks.logs import LOG_RULES
+from usage_pipeline.checks.planning import PLANNING_RULES
 from usage_pipeline.checks.prices import PRICE_RULES
 from usage_pipeline.checks.quota_mappings import QUOTA_MAPPING_RULES
 from usage_pipeline.checks.quota_values import QUOTA_VALUE_RULES
@@ -22,6 +23,7 @@ ALL_RULES: tuple[Rule, ...] = (
     *RECONCILIATION_RULES,
     *COST_RULES,
     *BILL_RULES,
+    *PLANNING_RULES,
     *EXPECTATION_RULES,
 )
 """Every rule that needs no configuration, in the order in which the report lists them."""

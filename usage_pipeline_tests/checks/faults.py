@@ -211,6 +211,27 @@ FAULTS: dict[str, str] = {
             timestamp '2026-11-14 02:07' as last_attempt_at,
             'the service answered with HTTP status 500' as error,
     """,
+    "forecasts_cover_what_came": f"""
+        insert into marts.forecast_backtests by name
+        select
+            '{GEO_POOL}' as pool_id,
+            'tpm' as quota,
+            date '2026-11-14' as usage_date,
+            date '2026-10-01' + number::integer as forecast_on,
+            number < 11 as is_inside,
+        from range(20) as forecasts (number)
+    """,
+    "there_is_no_unusual_spending": """
+        insert into marts.anomalies by name
+        select
+            date '2026-11-13' as usage_date,
+            'caller' as subject_kind,
+            'nightly-batch' as subject,
+            'cost_usd' as metric,
+            120 as value,
+            20 as expected,
+            9.5 as score,
+    """,
     **EXPECTATION_FAULTS,
 }
 """SQL by rule name."""
