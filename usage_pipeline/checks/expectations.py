@@ -34,8 +34,8 @@ from usage_pipeline.checks.rules import Rule, Severity
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_FRAME_ROWS = 200_000
-"""Rows of a table that are loaded into a frame, about 50 MB; a larger table is asked in SQL."""
+MOST_FRAME_ROWS = 100_000
+"""Rows of a table that are loaded into a frame, 75 MB at most (measured on the widest key); more are asked in SQL."""
 
 _SEVERITIES: Mapping[str, Severity] = {"critical": "ERROR", "warning": "WARN"}
 
