@@ -1,10 +1,11 @@
+import itertools
 from datetime import time
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from usage_pipeline.config import ConfigurationError, Settings, load_settings
+from usage_pipeline.config import COMMENTED_EXAMPLE, ConfigurationError, Settings, load_settings
 
 SECRET = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 
@@ -109,3 +110,16 @@ def test_an_address_in_the_file_is_refused_and_never_repeated(tmp_path: Path, al
 )
 def test_a_wrong_value_is_told_with_its_place_and_what_is_allowed(tmp_path: Path, alerts: str, sentence: str) -> None:
     assert problem(tmp_path, alerts) == sentence
+
+
+def test_the_example_in_the_commented_configuration_can_be_used(tmp_path: Path) -> None:
+    lines = COMMENTED_EXAMPLE.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("# alerts:"))
+    block = list(itertools.takewhile(lambda line: line.startswith("#"), lines[first:]))
+    path = tmp_path / "usage_pipeline.yaml"
+    path.write_text(COMMENTED_EXAMPLE + "\n".join(line.removeprefix("# ") for line in block), encoding="utf-8")
+
+    alerts = load_settings(path).alerts
+
+    assert [channel.name for channel in alerts.channels] == ["chat", "topic"]
+    assert alerts.budgets[0].usd == Decimal(500)
