@@ -101,6 +101,15 @@ def test_it_can_be_denied_apart_from_bedrock_itself(
     assert make_client("bedrock").list_foundation_models()["modelSummaries"]
 
 
+def test_it_can_be_throttled_for_a_while(
+    sandbox: RunningSandbox, make_client: MakeClient, questions: list[Question]
+) -> None:
+    sandbox.set_faults(["throttled:bedrock-runtime:1"])
+
+    assert codes(asked(make_client, questions[2])) == {"tpm": "L-6A3D91F0", "rpm": "L-6A3D91F1"}
+    assert sandbox.call_counts == {"bedrock-runtime.Converse": 2}
+
+
 @pytest.mark.parametrize(
     "model_id", ["amazon.nova-9-lite-v1:0", "anthropic.claude-opus-4-7", "eu.amazon.nova-pro-v1:0"]
 )
