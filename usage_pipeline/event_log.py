@@ -28,7 +28,7 @@ def sqlite_files_kept_open() -> Generator[None]:
         if path and path not in held:
             # Events come from several threads; this connection reads once and is then only held.
             held[path] = sqlite3.connect(path, check_same_thread=False)
-            held[path].execute("select count(*) from sqlite_master").fetchone()
+            held[path].execute("select count(*) from sqlite_master").fetchall()
 
     event.listen(Engine, "connect", keep_open)
     try:

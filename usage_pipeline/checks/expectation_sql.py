@@ -50,7 +50,7 @@ def contradictions(suite: Suite, statement: Statement) -> tuple[str, dict[str, A
 def hold_in_sql(con: duckdb.DuckDBPyConnection, suite: Suite, statements: Sequence[Statement]) -> set[str]:
     """Names of the statements that hold. Those about single rows take one scan of the table together."""
     by_row = [statement for statement in statements if isinstance(statement, RowStatement)]
-    held = {statement.name for statement in by_row if statement.name not in _contradicted(con, suite, by_row)}
+    held = {statement.name for statement in by_row} - _contradicted(con, suite, by_row)
     for statement in statements:
         if not isinstance(statement, RowStatement):
             query, parameters = contradictions(suite, statement)

@@ -3,7 +3,7 @@
 import datetime as dt
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import pytest
@@ -313,6 +313,22 @@ def test_a_catalogue_that_outgrew_a_frame_is_asked_in_sql(
     held = expectations_that_hold(two_tables, [TableExpectation(THINGS, statement) for statement in THINGS.statements])
 
     assert held == {statement.name for statement in THINGS.statements}
+
+
+def test_statements_about_rows_take_one_scan_together(two_tables: duckdb.DuckDBPyConnection) -> None:
+    asked: list[str] = []
+
+    class Listening:
+        def execute(self, query: str, parameters: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+            asked.append(query)
+            return two_tables.execute(query, parameters)
+
+    about_rows = [statement for statement in THINGS.statements if isinstance(statement, NotNull | InSet | MatchesRegex)]
+
+    assert hold_in_sql(cast(duckdb.DuckDBPyConnection, Listening()), THINGS, about_rows) == {
+        statement.name for statement in about_rows
+    }
+    assert (len(about_rows), len(asked)) == (5, 1)
 
 
 def test_great_expectations_is_quiet_and_tells_nobody(
