@@ -1,0 +1,324 @@
+"""The marts that Python makes, held against what the sample's use means."""
+
+import datetime as dt
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pytest
+
+from usage_pipeline.assets.planning import planning_rows
+from usage_pipeline.assets.planning_pools import evidence_sql
+from usage_pipeline.planning_inputs import Days, daily_peaks, newest_whole_days, used_pools
+from usage_pipeline.planning_tables import PLANNING_TABLES
+from usage_pipeline.warehouse import arrow_schema, prepare_tables
+from usage_pipeline_tests.assets.planning_sample import NOVA_POOL, SONNET_POOL, TPM_LIMIT, planning_store
+from usage_pipeline_tests.marts.factory import DAY, NOVA
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def _built() -> Iterator[duckdb.DuckDBPyConnection]:
+    with planning_store().con as con:
+        yield con
+
+
+@pytest.fixture
+def con(_built: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The sample, inside a transaction that is rolled back."""
+    _built.begin()
+    yield _built
+    _built.rollback()
+
+
+@pytest.fixture(scope="module")
+def rows(_built: duckdb.DuckDBPyConnection) -> Rows:
+    """The rows of every planning table."""
+    return by_table(_built)
+
+
+def by_table(con: duckdb.DuckDBPyConnection) -> Rows:
+    return {table.name: made.to_pylist() for table, made in planning_rows(con).items()}
+
+
+def only(found: list[dict[str, Any]], **columns: object) -> dict[str, Any]:
+    """The one row with these values."""
+    (row,) = [row for row in found if all(row[name] == value for name, value in columns.items())]
+    return row
+
+
+def test_an_empty_warehouse_gives_empty_tables() -> None:
+    with duckdb.connect() as con:
+        prepare_tables(con)
+        con.execute("create table staging.stg_cloudwatch_coverage (usage_date date, covered_until timestamp)")
+
+        assert {table: made.num_rows for table, made in planning_rows(con).items()} == dict.fromkeys(PLANNING_TABLES, 0)
+
+
+def test_equal_tables_give_equal_rows(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
+    assert by_table(con) == rows
+    assert all(rows.values())
+
+
+def test_a_day_that_is_not_over_is_not_looked_at(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
+    con.execute(
+        """
+        insert into staging.stg_cloudwatch_coverage by name
+        select * replace (usage_date + 1 as usage_date, '2026-11-15 10:30' as covered_until)
+        from staging.stg_cloudwatch_coverage where usage_date = '2026-11-14'
+        """
+    )
+
+    assert newest_whole_days(con) == Days(dt.date(2026, 10, 16), DAY)
+    assert by_table(con)["quota_recommendations"] == rows["quota_recommendations"]
+
+
+def test_idle_minutes_count_in_all_and_not_in_active(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
+    found = rows["percentile_confidence"]
+    at = {"pool_id": SONNET_POOL, "quota": "tpm"}
+    highest = con.execute(
+        "select max(consumed_tokens) from marts.quota_usage_minutely where pool_id = ?", [SONNET_POOL]
+    ).fetchone()
+
+    assert only(found, basis="all", percentile="p50", **at)["value"] == 0
+    assert only(found, basis="all", percentile="p50", **at)["data_points"] == 30 * 1440
+    assert only(found, basis="active", percentile="p50", **at)["data_points"] == 30 * 24
+    active = only(found, basis="active", percentile="p999", **at)
+    assert active["low"] <= active["value"] <= active["high"]
+    assert (active["days"], active["window_start"], active["window_end"]) == (30, dt.date(2026, 10, 16), DAY)
+    assert (only(found, basis="all", percentile="max", **at)["value"],) == highest
+
+
+def test_a_minute_of_unknown_consumption_makes_its_day_unknown_and_not_idle(
+    con: duckdb.DuckDBPyConnection, rows: Rows
+) -> None:
+    con.execute(
+        "update marts.quota_usage_minutely set consumed_tokens = null where pool_id = ? and ts = '2026-11-01 05:05'",
+        [SONNET_POOL],
+    )
+    found = by_table(con)["percentile_confidence"]
+    at = {"pool_id": SONNET_POOL, "basis": "all", "percentile": "p99"}
+
+    assert only(found, quota="tpm", **at)["data_points"] == 29 * 1440
+    assert only(found, quota="rpm", **at) == only(rows["percentile_confidence"], quota="rpm", **at)
+
+
+def test_a_day_of_coarser_periods_has_no_highest_minute(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("update marts.quota_headroom set resolution_seconds = 300 where usage_date = '2026-11-01'")
+    peaks = daily_peaks(con, DAY)
+    at = (dt.date(2026, 11, 1) - peaks[SONNET_POOL, "tpm"].days.first).days
+
+    assert str(peaks[SONNET_POOL, "tpm"].values[at]) == "nan"
+    assert peaks[SONNET_POOL, "tpd"].values[at] > 0
+
+
+def test_a_day_without_use_is_a_peak_of_zero_and_one_that_was_not_read_is_unknown(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    con.execute("delete from marts.quota_headroom where usage_date in ('2026-11-01', '2026-11-02')")
+    con.execute("delete from staging.stg_cloudwatch_coverage where usage_date = '2026-11-02'")
+    peaks = daily_peaks(con, DAY)[SONNET_POOL, "tpm"]
+    at = (dt.date(2026, 11, 1) - peaks.days.first).days
+
+    assert [str(value) for value in peaks.values[at : at + 2]] == ["0.0", "nan"]
+
+
+def test_a_quota_that_reservations_fill_asks_for_lower_max_tokens(rows: Rows) -> None:
+    row = only(rows["quota_recommendations"], pool_id=SONNET_POOL, quota="tpm")
+
+    # Two calls of a minute do not overlap: one holds its input and 8,192 tokens.
+    assert 8192 < row["reserved_peak"] < 8192 + 2500
+    assert (row["current_limit"], row["action"], row["dominant_term"]) == (
+        TPM_LIMIT,
+        "lower_max_tokens",
+        "reservations",
+    )
+    assert row["recommended_low"] <= row["recommended"] <= row["recommended_high"]
+    assert row["recommended"] > (row["peak"] + row["reserved_peak"]) / 0.8
+    assert row["ratio"] == row["recommended"] / TPM_LIMIT
+    assert row["caveats"] == []
+    assert "from 10,000 to" in row["request_text"]
+    assert f"({row['quota_code']})" in row["request_text"]
+
+
+def test_growth_is_seen_and_dates_the_end_of_the_quota(rows: Rows) -> None:
+    row = only(rows["quota_recommendations"], pool_id=SONNET_POOL, quota="tpm")
+
+    assert row["daily_growth"] == pytest.approx(0.02, abs=0.005)
+    assert row["reaches_limit"] == "dated"
+    assert DAY < row["reaches_80pct_on"] < row["reaches_limit_on"]
+    assert row["reaches_limit_earliest"] <= row["reaches_limit_on"] <= row["reaches_limit_latest"]
+
+
+def test_without_complete_logs_reservations_are_unknown(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("update marts.data_completeness set logged_calls = logged_calls // 2")
+
+    row = only(by_table(con)["quota_recommendations"], pool_id=SONNET_POOL, quota="tpm")
+
+    assert (row["reserved_peak"], row["caveats"]) == (None, ["reservations_unknown"])
+
+
+def test_a_pool_without_a_known_limit_gets_a_number_and_no_request(rows: Rows) -> None:
+    row = only(rows["quota_recommendations"], pool_id=NOVA_POOL, quota="tpm")
+
+    assert row["recommended"] > 20_000_000
+    assert (row["action"], row["current_limit"], row["ratio"]) == ("limit_unknown", None, None)
+    assert (row["request_text"], row["reaches_limit"]) == (None, None)
+
+
+def test_a_daily_quota_has_dates_and_no_recommended_value(rows: Rows) -> None:
+    row = only(rows["quota_recommendations"], pool_id=SONNET_POOL, quota="tpd")
+
+    assert (row["recommended"], row["action"], row["request_text"]) == (None, None, None)
+    assert row["reaches_limit"] in ("dated", "later")
+
+
+def test_the_evidence_is_a_query_that_shows_every_day(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
+    for row in rows["quota_recommendations"]:
+        assert len(con.execute(row["evidence_sql"]).fetchall()) == 30
+
+
+def test_the_evidence_quotes_what_aws_named() -> None:
+    assert "pool_id = 'a''b'" in evidence_sql("a'b", "tpm", Days(DAY, DAY))
+
+
+def test_max_tokens_far_above_the_answers_is_lowered(rows: Rows) -> None:
+    row = only(rows["max_tokens_recommendations"], pool_id=SONNET_POOL, application="chat")
+
+    assert (row["requests"], row["p999_output"], row["max_tokens_p50"], row["max_tokens_max"]) == (
+        1440,
+        100,
+        8192,
+        8192,
+    )
+    assert (row["status"], row["recommended"], row["reason"]) == ("lower", 256, None)
+    assert (row["truncated_share"], row["truncated_share_after"]) == (0, 0)
+    # 48 calls of 4 s a day free 7,936 tokens each.
+    assert row["freed_tokens"] == pytest.approx(48 * 4 * 7936 / 86_400)
+    assert row["more_at_once"] > 0
+
+
+def test_few_calls_get_a_reason_instead_of_a_number(rows: Rows) -> None:
+    row = only(rows["max_tokens_recommendations"], pool_id=NOVA_POOL, application="nightly")
+
+    assert (row["status"], row["recommended"], row["requests"]) == ("too_few_requests", None, 49)
+    assert row["reason"] == "Fewer than 1,000 requests say nothing of the longest answer in a thousand."
+    assert (row["requests_without_max_tokens"], row["requests_without_latency"]) == (49, 49)
+    assert row["max_tokens_max"] == 4096
+
+
+def test_embeddings_have_no_max_tokens(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("update marts.invocations set output_tokens = 0 where pool_id = ?", [NOVA_POOL])
+
+    found = by_table(con)["max_tokens_recommendations"]
+
+    assert {row["pool_id"] for row in found} == {SONNET_POOL}
+
+
+def test_every_pool_and_quota_is_forecast_for_thirty_days(rows: Rows) -> None:
+    found = [row for row in rows["quota_forecasts"] if (row["pool_id"], row["quota"]) == (SONNET_POOL, "tpm")]
+
+    assert [row["usage_date"] for row in found] == [DAY + dt.timedelta(days=ahead) for ahead in range(1, 31)]
+    assert all(row["low"] <= row["forecast"] <= row["high"] for row in found)
+    # 2 % a day from peaks of about 4,900 tokens a minute.
+    assert found[29]["forecast"] == pytest.approx(1000 * 1.02**64 * 2 * 1.08 + 1000, rel=0.15)
+
+
+def test_backtests_hold_earlier_forecasts_against_the_truth(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
+    found = [row for row in rows["forecast_backtests"] if (row["pool_id"], row["quota"]) == (SONNET_POOL, "tpm")]
+    truth = dict(
+        con.execute(
+            "select usage_date, peak from marts.quota_headroom where pool_id = ? and quota = 'tpm'", [SONNET_POOL]
+        ).fetchall()
+    )
+
+    assert len(found) == 7 + 6 + 5 + 4 + 3 + 2 + 1
+    assert all(row["truth"] == truth[row["usage_date"]] for row in found)
+    assert all(row["forecast_on"] < row["usage_date"] <= DAY for row in found)
+    assert all(row["is_inside"] == (row["low"] <= row["truth"] <= row["high"]) for row in found)
+
+
+def test_the_months_cost_is_that_of_its_days_and_what_is_to_come(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
+    spent = con.execute("select sum(cost_usd) from marts.usage_daily where usage_date >= '2026-11-01'").fetchone()
+    total = only(rows["cost_forecasts"], subject_kind="total")
+    parts = [row["to_date_usd"] for row in rows["cost_forecasts"] if row["subject_kind"] == "application"]
+
+    assert (total["to_date_usd"],) == spent
+    assert sum(parts) == total["to_date_usd"]
+    assert (total["usage_month"], total["projected_days"]) == (dt.date(2026, 11, 1), 16)
+    assert total["low_usd"] <= total["projected_usd"] <= total["high_usd"]
+    assert only(rows["cost_forecasts"], subject_kind="scope")["region"] == "us-east-1"
+    # Each of the 16 days to come costs what batches usually do; the last day's does not make it a habit.
+    nightly = only(rows["cost_forecasts"], subject="nightly")
+    assert nightly["projected_usd"] - nightly["to_date_usd"] < 16 * Decimal("3.1") + 90
+
+
+def test_a_day_of_which_logs_are_missing_is_not_a_day_without_cost(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("delete from ops.source_status where source = 'invocations' and partition_date = '2026-11-10'")
+
+    total = only(by_table(con)["cost_forecasts"], subject_kind="total")
+
+    assert total["projected_days"] == 17
+
+
+def test_calls_without_a_price_are_an_unknown_cost_and_not_none(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        """
+        update marts.usage_daily set unpriced_calls = calls, cost_usd = null
+        where application = 'nightly' and usage_date > '2026-10-12'
+        """
+    )
+
+    row = only(by_table(con)["cost_forecasts"], subject="nightly")
+
+    assert (row["to_date_usd"], row["unpriced_calls"]) == (None, 13 + 20)
+
+
+def test_a_cost_far_above_the_same_weekdays_stands_out(rows: Rows) -> None:
+    by_model = only(rows["anomalies"], subject_kind="application_model")
+    by_caller = only(rows["anomalies"], subject_kind="caller")
+
+    assert (by_model["usage_date"], by_model["subject"]) == (DAY, f"nightly/{NOVA}")
+    # Every earlier day was the same, so there is no scale for a score.
+    assert (by_model["value"], by_model["expected"], by_model["score"]) == (
+        Decimal("60.00006"),
+        Decimal("3.000003"),
+        None,
+    )
+    assert (by_caller["subject"], by_caller["value"]) == ("Batch", Decimal("60.00006"))
+
+
+def test_a_pool_that_takes_far_more_tokens_stands_out(rows: Rows) -> None:
+    row = only(rows["anomalies"], subject_kind="pool")
+
+    assert (row["subject"], row["metric"], row["value"]) == (NOVA_POOL, "consumed_tokens", Decimal(20_000_020))
+
+
+def test_a_profile_that_nobody_uses_is_told_after_thirty_days_of_watching(
+    con: duckdb.DuckDBPyConnection, rows: Rows
+) -> None:
+    row = only(rows["anomalies"], subject_kind="profile")
+
+    assert row["subject"].endswith("/us-east-1/forgotten123")
+    # It was made before the first day that was read, and nobody knows whether it was used then.
+    assert (row["value"], row["expected"]) == (34, 30)
+    con.execute("delete from staging.stg_cloudwatch_coverage where usage_date < '2026-11-01'")
+    assert [found for found in by_table(con)["anomalies"] if found["subject_kind"] == "profile"] == []
+
+
+def test_a_scope_that_was_not_read_gets_no_percentile(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("update staging.stg_cloudwatch_coverage set region = 'eu-west-1'")
+
+    found = by_table(con)
+
+    assert len(used_pools(con, Days(DAY, DAY))) == 2
+    assert found["percentile_confidence"] == found["quota_recommendations"] == found["quota_forecasts"] == []
+
+
+@pytest.mark.parametrize("table", PLANNING_TABLES, ids=lambda table: table.name)
+def test_every_column_is_filled_somewhere(table: Any, rows: Rows) -> None:
+    empty = {name for name in arrow_schema(table).names if all(row[name] is None for row in rows[table.name])}
+
+    assert empty == ({"score"} if table.name == "anomalies" else set())
