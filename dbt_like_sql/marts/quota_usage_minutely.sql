@@ -5,6 +5,8 @@
 -- inside it may have been higher. A limit is NULL when it is unknown; a limit of 0 has no utilization. Sums that need a
 -- value which some profile lacks (consumed, reserved, AWS's estimate) are NULL, not too small.
 -- `day_tokens_running` is the pool's total of consumed tokens of the UTC day up to and including the row.
+-- `reserved_tokens` is what the calls that began in the row held at their start; `held_tokens` is the most that all calls in
+-- flight held at once, and `held_source` how that is known: both as in marts.reservations_minutely, NULL above a minute.
 with coarse_hours as (
     select
         pool_id,
@@ -77,6 +79,9 @@ day_limits as (
 measured as (
     select
         pool_rows.*,
+        -- In the join's condition, the resolution would make DuckDB's join fifty times slower (1.5, November 2026).
+        if(pool_rows.resolution_seconds = 60, reservations.held_tokens, null) as held_tokens,
+        if(pool_rows.resolution_seconds = 60, reservations.source, null) as held_source,
         day_limits.tpm_limit,
         day_limits.rpm_limit,
         day_limits.tpd_limit,
@@ -92,6 +97,11 @@ measured as (
             and pool_rows.usage_date = day_limits.usage_date
             and pool_rows.ts >= day_limits.valid_from
             and (day_limits.valid_to is null or pool_rows.ts < day_limits.valid_to)
+    left join marts.reservations_minutely as reservations
+        on
+            pool_rows.pool_id = reservations.pool_id
+            and pool_rows.ts = reservations.ts
+            and reservations.usage_date between $start_date and $end_date
     window so_far as (partition by pool_rows.pool_id, pool_rows.usage_date order by pool_rows.ts)
 )
 
@@ -114,6 +124,8 @@ select
     consumed_tokens,
     aws_estimated_tokens,
     reserved_tokens,
+    held_tokens,
+    held_source,
     latency_ms_sum::double / nullif(latency_samples, 0) as latency_ms_avg,
     ttft_ms_sum::double / nullif(ttft_samples, 0) as ttft_ms_avg,
     latency_ms_sum,

@@ -12,6 +12,7 @@ from usage_pipeline.checks.reconciliation import RECONCILIATION_RULES
 from usage_pipeline.checks.rules import Rule
 from usage_pipeline.checks.sources import SOURCE_RULES
 from usage_pipeline.checks.thresholds import threshold_rules
+from usage_pipeline.checks.throttles import THROTTLE_RULES
 from usage_pipeline.config import Settings
 
 ALL_RULES: tuple[Rule, ...] = (
@@ -21,6 +22,7 @@ ALL_RULES: tuple[Rule, ...] = (
     *QUOTA_MAPPING_RULES,
     *QUOTA_VALUE_RULES,
     *RECONCILIATION_RULES,
+    *THROTTLE_RULES,
     *COST_RULES,
     *BILL_RULES,
     *PLANNING_RULES,

@@ -4,16 +4,7 @@ The integrity rules block: publishing tables with duplicated or lost usage would
 """
 
 from usage_pipeline.aws.read_plan import SETTLING_TIME
-from usage_pipeline.checks.rules import CONFIGURED_SCOPES, Rule
-
-# A warehouse of years is not searched anew each day: rows change only when a reading replaces them.
-_NEWLY_STORED_DAYS = """(
-            select usage_date
-            from ops.day_changes
-            where table_name = 'raw.cloudwatch_metrics'
-            order by change desc
-            limit 62
-        )"""
+from usage_pipeline.checks.rules import CONFIGURED_SCOPES, NEWLY_STORED_DAYS, Rule
 
 _COMPARED = ("invocations", "throttles", "errors", "input_tokens", "output_tokens")
 
@@ -44,7 +35,7 @@ METRIC_POINTS_ARE_UNIQUE = Rule(
             ts,
             count(*) as points,
         from raw.cloudwatch_metrics
-        where usage_date in {_NEWLY_STORED_DAYS}
+        where usage_date in {NEWLY_STORED_DAYS}
         group by all
         having count(*) > 1
         order by all
@@ -69,7 +60,7 @@ PERIODS_DO_NOT_OVERLAP = Rule(
             resolution_seconds,
             lead(ts) over (partition by account_id, region, profile_id order by ts) as next_ts,
         from marts.usage_minutely
-        where usage_date in {_NEWLY_STORED_DAYS}
+        where usage_date in {NEWLY_STORED_DAYS}
         qualify next_ts < ts + to_seconds(resolution_seconds)
         order by all
     """,
@@ -153,7 +144,7 @@ USAGE_ADDS_UP_TO_THE_METRICS = Rule(
                 sum(round(value)) filter (where metric_name = 'OutputTokenCount')::bigint as output_tokens,
             from raw.cloudwatch_metrics
             where
-                usage_date in {_NEWLY_STORED_DAYS}
+                usage_date in {NEWLY_STORED_DAYS}
                 and namespace = 'AWS/Bedrock'
                 and dimension_set = 'ModelId'
                 and statistic = 'Sum'
@@ -171,7 +162,7 @@ USAGE_ADDS_UP_TO_THE_METRICS = Rule(
                 sum(input_tokens)::bigint as input_tokens,
                 sum(output_tokens)::bigint as output_tokens,
             from marts.usage_minutely
-            where usage_date in {_NEWLY_STORED_DAYS}
+            where usage_date in {NEWLY_STORED_DAYS}
             group by usage_date, account_id, region
         )
 

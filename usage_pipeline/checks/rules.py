@@ -25,6 +25,17 @@ MOST_EXAMPLES = 20
 CONFIGURED_SCOPES = "(select account_id, region from raw.scopes where is_configured)"
 """SQL of the accounts and Regions that are still read; what is wrong in others cannot be mended by reading."""
 
+NEWLY_STORED_DAYS = """(
+            select usage_date
+            from ops.day_changes
+            where table_name = 'raw.cloudwatch_metrics'
+            order by change desc
+            limit 62
+        )"""
+"""SQL of the days of metrics that were stored last.
+
+A warehouse of years is not searched anew each day: rows change only when a reading replaces them."""
+
 
 @dataclass(frozen=True)
 class Rule:

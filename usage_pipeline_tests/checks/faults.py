@@ -138,6 +138,13 @@ FAULTS: dict[str, str] = {
         update marts.quota_usage_minutely set aws_estimated_tokens = 3100
         where pool_id = '{GEO_POOL}' and ts = '2026-11-14 02:05'
     """,
+    "every_throttled_minute_has_an_event": f"""
+        delete from marts.throttle_events where pool_id = '{GEO_POOL}' and ts = '2026-11-14 02:05'
+    """,
+    "throttles_are_explained_by_quotas": f"""
+        update marts.throttle_causes_daily set cause = 'not_explained'
+        where pool_id = '{GEO_POOL}' and usage_date = '2026-11-14'
+    """,
     "marts_add_up_to_raw": """
         delete from marts.usage_daily where profile_id = 'searchsearch' and usage_date = '2026-11-14'
     """,

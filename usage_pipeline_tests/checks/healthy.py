@@ -56,14 +56,21 @@ def _catalogues(store: Store) -> None:
     store.application_profile("searchsearch", arns(SONNET, "us-east-1", "us-west-2"))
     research = {"account_id": RESEARCH["account_id"], "region": RESEARCH["region"]}
     store.model(NOVA, model_name="Nova Lite", provider_name="Amazon", **research)
-    for scope, code, name in (
-        (PRODUCTION, "L-F4DDD3EB", "Cross-region model inference tokens per minute for Anthropic Claude Sonnet 4.5 V1"),
+    for scope, code, value, name in (
         (
             PRODUCTION,
+            "L-F4DDD3EB",
+            200_000.0,
+            "Cross-region model inference tokens per minute for Anthropic Claude Sonnet 4.5 V1",
+        ),
+        (
+            # Three calls and one throttle in a minute reach it.
+            PRODUCTION,
             "L-4A6BFAB1",
+            4.0,
             "Cross-region model inference requests per minute for Anthropic Claude Sonnet 4.5 V1",
         ),
-        (RESEARCH, "L-70423BF8", "On-demand model inference tokens per minute for Amazon Nova Lite"),
+        (RESEARCH, "L-70423BF8", 200_000.0, "On-demand model inference tokens per minute for Amazon Nova Lite"),
     ):
         store.add(
             raw.SERVICE_QUOTAS,
@@ -71,9 +78,9 @@ def _catalogues(store: Store) -> None:
             region=scope["region"],
             quota_code=code,
             quota_name=name,
-            limit_value=200_000.0,
+            limit_value=value,
             limit_source="default",
-            default_value=200_000.0,
+            default_value=value,
             valid_from=NOW,
         )
 
