@@ -29,6 +29,7 @@ from usage_pipeline.cli_console import (
 )
 from usage_pipeline.cli_export import export_app
 from usage_pipeline.cli_refresh import refresh_app
+from usage_pipeline.cli_replay import replay_command
 from usage_pipeline.config import COMMENTED_EXAMPLE, CONFIG_VARIABLE, Settings
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(refresh_app, name="refresh")
 app.add_typer(export_app, name="export")
 app.add_typer(alerts_app, name="alerts")
+app.command("replay")(replay_command)
 
 
 def _day_option(*names: str, help: str) -> Any:

@@ -1,0 +1,258 @@
+"""A replay of a pool's stored calls: what is asked for, what the published tables say, and both results.
+
+Here: the request, its errors in words, today's and the changed settings, results as plain data. Not here: the limiters
+(`planning/replay.py`), the command and its table (`cli_replay.py`).
+"""
+
+import datetime as dt
+import difflib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from usage_pipeline.planning.limiter import Limits
+from usage_pipeline.planning.replay import Calls, Outcome, Settings, replay
+from usage_pipeline.planning_calls import LoggedCalls, logged_calls
+from usage_pipeline.planning_inputs import Days
+
+DEFAULT_DAYS = 7
+"""Days that are replayed when none are named."""
+
+NEAR_MATCHES = 5
+"""Pools that an error names when a pool does not exist."""
+
+
+class ReplayError(ValueError):
+    """What was asked for cannot be replayed; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is to be other than today; None leaves it."""
+
+    traffic: float = 1.0
+    max_tokens: int | None = None
+    quota: int | None = None
+    burndown_rate: Fraction | None = None
+    endpoint_type: str | None = None
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """What the published tables say of a pool; limits and rate are None when unknown."""
+
+    pool_id: str
+    endpoint_type: str
+    tokens: int | None
+    requests: int | None
+    burndown_rate: Fraction | None
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """Both results of one replay. `today` is None when today's quota is unknown."""
+
+    pool_id: str
+    days: Days
+    calls: LoggedCalls
+    today_settings: Settings | None
+    changed_settings: Settings
+    today: tuple[Outcome, ...] | None
+    changed: tuple[Outcome, ...]
+
+
+def replay_pool(con: duckdb.DuckDBPyConnection, pool_id: str, changes: Changes, days: Days) -> Replayed:
+    """Replay the pool's calls on the days.
+
+    Raises:
+        ReplayError: the pool, its calls, a limit or a rate is not there.
+    """
+    pool = pool_settings(con, pool_id)
+    target = _target(con, pool, changes.endpoint_type)
+    logged = logged_calls(con, pool_id, days)
+    if not len(logged):
+        raise ReplayError(_without_calls(pool_id, days, logged.left_out))
+    if np.isnan(logged.duration).any():
+        raise ReplayError(
+            f"No call of {pool_id} from {days.first} to {days.last} has a latency, in its log or in CloudWatch; nobody "
+            "knows how long tokens were held. Name other days."
+        )
+    changed = _changed(pool, target, changes)
+    today = _settings(pool)
+    calls = Calls(logged.start, logged.input, logged.cache_write, logged.output, logged.max_tokens, logged.duration)
+    return Replayed(
+        pool_id=pool_id,
+        days=days,
+        calls=logged,
+        today_settings=today,
+        changed_settings=changed,
+        today=replay(calls, today) if today else None,
+        changed=replay(calls, changed),
+    )
+
+
+def pool_settings(con: duckdb.DuckDBPyConnection, pool_id: str) -> PoolSettings:
+    """What limits the pool.
+
+    Raises:
+        ReplayError: there is no such pool; names those that are written alike.
+    """
+    row = con.execute(
+        "select pool_id, endpoint_type, tpm_limit, rpm_limit, burndown_rate from marts.quota_pools where pool_id = ?",
+        [pool_id],
+    ).fetchone()
+    if row is None:
+        known = [name for (name,) in con.execute("select pool_id from marts.quota_pools order by pool_id").fetchall()]
+        raise ReplayError(_unknown_pool(pool_id, known))
+    name, endpoint_type, tokens, requests, rate = row
+    return PoolSettings(name, endpoint_type, tokens, requests, None if rate is None else Fraction(str(rate)))
+
+
+def _unknown_pool(pool_id: str, known: Sequence[str]) -> str:
+    part = pool_id.strip().lower()
+    holding = [name for name in known if part and part in name.lower()]
+    alike = difflib.get_close_matches(pool_id, known, n=NEAR_MATCHES, cutoff=0.5)
+    near = list(dict.fromkeys([*holding, *alike]))[:NEAR_MATCHES]
+    if near:
+        return f"There is no pool {pool_id}. Near it are:\n" + "\n".join(f"  {name}" for name in near)
+    return (
+        f"There is no pool {pool_id}, nor one that is written like it; a pool is "
+        "<account>/<Region>/<endpoint type>/<model id>, as in pool_id of marts.quota_pools."
+    )
+
+
+def _target(con: duckdb.DuckDBPyConnection, pool: PoolSettings, endpoint_type: str | None) -> PoolSettings:
+    """The pool whose quotas the changed calls meet."""
+    if endpoint_type is None or endpoint_type == pool.endpoint_type:
+        return pool
+    account_id, region, _, model_id = pool.pool_id.split("/", 3)
+    other = f"{account_id}/{region}/{endpoint_type}/{model_id}"
+    try:
+        found = pool_settings(con, other)
+    except ReplayError:
+        like = con.execute(
+            "select endpoint_type from marts.quota_pools where account_id = ? and region = ? and model_id = ?"
+            " order by endpoint_type",
+            [account_id, region, model_id],
+        ).fetchall()
+        offered = ", ".join(name for (name,) in like)
+        raise ReplayError(f"--endpoint is {endpoint_type}; the model's endpoint types here are {offered}.") from None
+    if found.tokens is None:
+        raise ReplayError(f"The tokens-per-minute quota of {other} is not known; give it with --quota instead.")
+    return found
+
+
+def newest_days(con: duckdb.DuckDBPyConnection, pool_id: str, count: int = DEFAULT_DAYS) -> Days:
+    """The newest days up to the pool's newest answered call.
+
+    Raises:
+        ReplayError: there is no such pool, or no call of it.
+    """
+    pool_settings(con, pool_id)
+    newest = con.execute(
+        "select max(usage_date) from marts.invocations where pool_id = ? and error_code is null", [pool_id]
+    ).fetchone()
+    if newest is None or newest[0] is None:
+        raise ReplayError(f"No answered call of {pool_id} is logged; a replay needs model invocation logs.")
+    return Days(newest[0] - dt.timedelta(days=count - 1), newest[0])
+
+
+def _without_calls(pool_id: str, days: Days, left_out: int) -> str:
+    when = f"from {days.first} to {days.last}"
+    if left_out:
+        return (
+            f"None of the {left_out} answered calls of {pool_id} {when} has token counts and a known max_tokens. "
+            "Name other days."
+        )
+    return f"No answered call of {pool_id} is logged {when}. Name other days."
+
+
+def _settings(pool: PoolSettings) -> Settings | None:
+    if not pool.tokens or pool.burndown_rate is None:
+        return None
+    return Settings(Limits(pool.tokens, pool.requests), pool.burndown_rate)
+
+
+def _changed(pool: PoolSettings, target: PoolSettings, changes: Changes) -> Settings:
+    tokens = changes.quota if changes.quota is not None else target.tokens
+    rate = changes.burndown_rate if changes.burndown_rate is not None else pool.burndown_rate
+    if not tokens:
+        known = "not known" if tokens is None else "0"
+        raise ReplayError(f"The tokens-per-minute quota of {target.pool_id} is {known}; give one with --quota.")
+    if rate is None:
+        raise ReplayError(f"The burndown rate of {pool.pool_id} is not known; give it with --burndown.")
+    settings = Settings(Limits(tokens, target.requests), rate)
+    return replace(settings, max_tokens=changes.max_tokens, traffic=changes.traffic)
+
+
+def as_data(found: Replayed) -> dict[str, Any]:
+    """The replay as data for JSON; shares from 0 to 1, waits in seconds."""
+    calls = found.calls
+    return {
+        "pool_id": found.pool_id,
+        "first_day": found.days.first.isoformat(),
+        "last_day": found.days.last.isoformat(),
+        "calls": len(calls),
+        "calls_left_out": calls.left_out,
+        "calls_without_latency": int(np.count_nonzero(~calls.has_latency)),
+        "calls_without_max_tokens": int(np.count_nonzero(~calls.has_max_tokens)),
+        "today": _results(found.today_settings, found.today),
+        "changed": _results(found.changed_settings, found.changed),
+    }
+
+
+def _results(settings: Settings | None, outcomes: Sequence[Outcome] | None) -> dict[str, Any] | None:
+    if settings is None or outcomes is None:
+        return None
+    return {
+        "tokens_per_minute": settings.limits.tokens,
+        "requests_per_minute": settings.limits.requests,
+        "burndown_rate": _number(settings.burndown_rate),
+        "max_tokens": settings.max_tokens,
+        "traffic": settings.traffic,
+        "shapes": [asdict(outcome) | {"throttled_share": outcome.throttled_share} for outcome in outcomes],
+    }
+
+
+def _number(rate: Fraction) -> int | float:
+    return int(rate) if rate.denominator == 1 else float(rate)
+
+
+LARGEST_QUOTA = 10**12
+"""Tokens per minute; ten thousand times AWS's largest quota, and every sum still fits into 64 bits."""
+
+
+def quota_of(text: str) -> int:
+    """Tokens per minute such as 2000000, 2,000,000 or 2e6.
+
+    Raises:
+        ReplayError: it is none, not above 0, or too large.
+    """
+    try:
+        value = Decimal(text.replace("_", "").replace(",", ""))
+        whole = int(value)
+    except (ArithmeticError, ValueError):
+        value, whole = Decimal(0), 0
+    if whole != value or not 0 < whole <= LARGEST_QUOTA:
+        raise ReplayError(f"--quota is {text!r}; give whole tokens per minute from 1 to 1e12, such as 2000000 or 2e6.")
+    return whole
+
+
+def rate_of(text: str) -> Fraction:
+    """A burndown rate such as 5 or 2.5.
+
+    Raises:
+        ReplayError: it is none, not above 0, or finer than thousandths.
+    """
+    try:
+        rate = Fraction(Decimal(text))
+    except (ArithmeticError, ValueError):
+        rate = Fraction(0)
+    if not 0 < rate <= 1000 or rate.denominator > 1000:
+        raise ReplayError(f"--burndown is {text!r}; give a number above 0 and up to 1000, such as 5 or 2.5.")
+    return rate
