@@ -27,10 +27,8 @@ with calls as (
         coalesce(calls.latency_ms, profile_minutes.latency_ms_avg) as duration_ms,
         calls.reserved_tokens is not null and duration_ms is not null as is_known,
         calls.latency_ms is null or calls.reserved_source <> 'logs' as is_substituted,
-        least(
-            calls.ts + to_microseconds(ceil(greatest(least(duration_ms, 86400000), 1) * 1000)::bigint),
-            calls.usage_date + interval 1 day
-        ) as ended_at,
+        to_microseconds(ceil(greatest(least(duration_ms, 86400000), 1) * 1000)::bigint) as duration,
+        least(calls.ts + duration, calls.usage_date + interval 1 day) as ended_at,
     from marts.invocations as calls
     left join marts.usage_minutely as profile_minutes
         on
@@ -179,7 +177,7 @@ longest_calls as (
     select
         pool_id,
         usage_date,
-        max(ended_at - ts) as longest,
+        max(duration) as duration,
     from calls
     where is_known
     group by pool_id, usage_date
@@ -192,18 +190,18 @@ judged as (
         minute,
         coalesce(peaks.held_tokens, 0) as logged_tokens,
         coalesce(peaks.calls_in_flight, 0) as calls_in_flight,
-        -- A minute that is in no metric had no call of its own.
-        if(pool_minutes.minute is null, 0, pool_minutes.reserved_tokens) as reserved_tokens,
-        if(pool_minutes.minute is null, 0, pool_minutes.consumed_tokens) as consumed_tokens,
-        if(pool_minutes.minute is null, 0, pool_minutes.mean_held_tokens) as mean_held_tokens,
-        coalesce(longest_calls.longest, interval 0 second) as longest,
+        -- A minute that has neither metric nor logged call of its own had none.
+        if(pool_minutes.minute is null, 0, pool_minutes.reserved_tokens) as initial_tokens,
+        if(pool_minutes.minute is null, 0, pool_minutes.consumed_tokens) as settled_tokens,
+        if(pool_minutes.minute is null, 0, pool_minutes.mean_held_tokens) as mean_tokens,
+        coalesce(longest_calls.duration, interval 0 second) as longest,
         max(minute) filter (where pool_minutes.is_incomplete) over so_far as last_incomplete,
         max(minute) filter (where pool_minutes.is_substituted) over so_far as last_substituted,
         minute >= coalesce(last_incomplete + interval 1 minute, usage_date) + longest as is_whole,
         minute >= last_substituted + interval 1 minute + longest as is_by_logs,
         case
             when is_whole then if(coalesce(is_by_logs, true), 'logs', 'mixed')
-            when mean_held_tokens is not null then 'estimated'
+            when mean_tokens is not null then 'estimated'
         end as source,
     from pool_minutes
     full join peaks using (pool_id, usage_date, minute)
@@ -220,11 +218,11 @@ select
     judged.minute as ts,
     case
         when judged.is_whole then judged.logged_tokens
-        when judged.source is not null then greatest(judged.logged_tokens, round(judged.mean_held_tokens))
+        when judged.source is not null then greatest(judged.logged_tokens, round(judged.mean_tokens))
     end::bigint as held_tokens,
     if(judged.is_whole, judged.calls_in_flight, null)::bigint as calls_in_flight,
-    judged.reserved_tokens::bigint as initial_reservation_tokens,
-    judged.consumed_tokens::bigint as settled_tokens,
+    judged.initial_tokens::bigint as initial_reservation_tokens,
+    judged.settled_tokens::bigint as settled_tokens,
     judged.source,
 from judged
 inner join (

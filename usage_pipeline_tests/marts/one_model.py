@@ -1,0 +1,52 @@
+"""One SQL model over rows that a test writes into the tables it reads.
+
+Here: for models whose inputs take many steps to make from raw rows. Not here: raw rows and whole builds (`factory.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from usage_pipeline.sql_builds import window_values
+from usage_pipeline.sql_models import load_models
+from usage_pipeline_tests.marts.factory import DAY, Store
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+class OneModel:
+    """A model of `dbt_like_sql/`, and a warehouse with every table it reads, empty."""
+
+    def __init__(self, name: str) -> None:
+        (self._model,) = [model for model in load_models() if model.qualified_name == name]
+        store = Store()
+        store.build()
+        self._con = store.con
+
+    def over(self, inputs: Mapping[str, Rows], select: str, day: date = DAY) -> list[tuple[Any, ...]]:
+        """What `select` finds in `model`, which is made of the inputs: rows by table, absent columns NULL."""
+        self._con.begin()
+        try:
+            for table, rows in inputs.items():
+                self._con.execute(f"delete from {table}")
+                if rows:
+                    self._insert(table, rows)
+            self._con.execute(f"create temp table model as {self._model.sql}", window_values(self._model, (day, day)))
+            return self._con.execute(select).fetchall()
+        finally:
+            self._con.rollback()
+
+    def _insert(self, table: str, rows: Rows) -> None:
+        columns = dict.fromkeys(name for row in rows for name in row)
+        found = pa.table({name: [row.get(name) for row in rows] for name in columns})
+        self._con.register("inserted", found)
+        self._con.execute(f"insert into {table} by name from inserted")
+        self._con.unregister("inserted")
+
+    @property
+    def con(self) -> duckdb.DuckDBPyConnection:
+        """The connection, for expressions of a test's own."""
+        return self._con
