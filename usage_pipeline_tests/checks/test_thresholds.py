@@ -113,6 +113,38 @@ def test_throttles_are_told_above_the_number_and_are_an_error_above_one_in_a_hun
 
 
 @pytest.mark.parametrize(
+    ("cause", "words", "quota_code"),
+    [
+        ("tpm", "mostly by the tokens-per-minute quota", "L-F4DDD3EB"),
+        ("reservation", "mostly by the max_tokens that calls in flight reserved", "L-F4DDD3EB"),
+        ("rpm", "mostly by the requests-per-minute quota", "L-4A6BFAB1"),
+        ("not_explained", "mostly for a reason that no quota explains", None),
+    ],
+)
+def test_throttles_are_told_with_their_likeliest_cause_and_its_quota(
+    con: duckdb.DuckDBPyConnection, cause: str, words: str, quota_code: str | None
+) -> None:
+    con.execute(
+        f"""
+        delete from marts.quota_usage_minutely where pool_id <> '{GEO_POOL}' or ts <> '2026-11-14 02:05';
+        update marts.quota_usage_minutely set throttles = 30, invocations = 970;
+        create temp table example as from marts.throttle_causes_daily limit 1;
+        delete from marts.throttle_causes_daily;
+        insert into marts.throttle_causes_daily
+        select example.* replace (
+            '{GEO_POOL}' as pool_id, date '2026-11-14' as usage_date, kind as cause, n as throttles
+        )
+        from example, (values ('{cause}', 20), ('tpd', 10)) as found (kind, n)
+        """
+    )
+
+    (row,) = rows(con, rule(THROTTLES))
+
+    assert row["summary"] == f"30 of 1000 requests were throttled on 2026-11-14, {words}."
+    assert (row["likeliest_cause"], row["quota_code"]) == (cause, quota_code)
+
+
+@pytest.mark.parametrize(
     ("peak", "covered", "severity"),
     [
         (500, 720, None),
