@@ -1,4 +1,5 @@
 import datetime as dt
+import functools
 import os
 import subprocess
 import sys
@@ -215,6 +216,14 @@ def _table_of(rule_name: str) -> str:
     return table
 
 
+def test_results_are_stored_after_every_table_that_a_rule_is_about(loaded: dg.Definitions) -> None:
+    graph = loaded.get_repository_def().asset_graph
+    before = graph.get_ancestor_asset_keys(dg.AssetKey(["ops", "check_results"]))
+
+    about = {rule.table for rule in EVERY_RULE}
+    assert about - {".".join(key.path) for key in before} == set()
+
+
 def test_everything_that_opens_the_warehouse_waits_in_its_pool(loaded: dg.Definitions) -> None:
     outside = {
         key.to_user_string()
@@ -312,6 +321,7 @@ def test_a_refreshing_job_asks_for_its_catalogue_and_makes_what_follows(
     assert {"raw/quota_mappings", "marts/quota_headroom", "ops/check_results", "published/report"} <= made
 
 
+@functools.cache
 def quota_schedule(hours: int) -> tuple[dg.RepositoryDefinition, dg.ScheduleDefinition]:
     settings = load_settings(CONFIGURATION).model_copy(update={"quota_refresh_hours": hours})
     repository = build_definitions(settings).get_repository_def()
@@ -354,7 +364,7 @@ def test_quotas_are_left_out_while_another_run_is_under_way(
     tick = dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours_after_its_start)
 
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        run = instance.create_run_for_job(repository.get_job(DAILY_JOB), status=status)
+        run = instance.add_run(dg.DagsterRun(job_name=DAILY_JOB, status=status))
         with dg.build_schedule_context(instance, scheduled_execution_time=tick, repository_def=repository) as context:
             evaluated = schedule.evaluate_tick(context)
 
