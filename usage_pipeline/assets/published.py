@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from usage_pipeline.checks.asset_checks import check_result
+from usage_pipeline.checks.asset_checks import asset_key, check_result
 from usage_pipeline.checks.evaluation import RuleResults
 from usage_pipeline.checks.rules import Rule, RuleResult
 from usage_pipeline.config import Settings
@@ -41,12 +41,15 @@ def check_result_rows(results: list[RuleResult]) -> pa.Table:
 
 
 def build_check_results_asset(upstream: Sequence[dg.AssetKey], rules: Sequence[Rule]) -> dg.AssetsDefinition:
-    """The asset of `ops.check_results`; its blocking checks keep wrong tables from being published."""
+    """The asset of `ops.check_results`; its blocking checks keep wrong tables from being published.
+
+    It comes after `upstream` and after each table that a rule is about.
+    """
     blocking = [rule for rule in rules if rule.blocking]
 
     @dg.asset(
         key=CHECK_RESULTS_KEY,
-        deps=upstream,
+        deps=sorted({*upstream, *(asset_key(rule.table) for rule in rules)}),
         group_name="ops",
         kinds={"duckdb"},
         pool=WAREHOUSE_POOL,
