@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from usage_pipeline.config import Settings
+from usage_pipeline.planning.reservations import held_by_minute
 from usage_pipeline.runs import RunOutcome, prepare_instance_folder
 from usage_pipeline.sandbox import MARKER, RunningSandbox
 from usage_pipeline_tests.pipeline_runs import (
@@ -101,6 +102,62 @@ def test_throttles_sit_at_their_own_minute(published: duckdb.DuckDBPyConnection)
     truth = "select pool_id, ts, sum(throttles) from truth.throttle_causes group by all"
 
     assert rows_that_differ(published, ours, truth) == []
+
+
+def test_throttled_minutes_get_their_true_cause_and_no_wrong_certain_one(published: duckdb.DuckDBPyConnection) -> None:
+    row = published.execute(
+        """
+        with true_causes as (
+            select pool_id, ts, max(throttles) as most, map(list(cause), list(throttles)) as counts
+            from truth.throttle_causes
+            group by pool_id, ts
+        )
+
+        select
+            count(*) as throttled,
+            count(*) filter (where events.cause <> 'not_explained') as explained,
+            count(*) filter (where counts[events.cause] = most) as right_cause,
+            count(*) filter (where is_certain and not map_contains(counts, events.cause)) as certain_and_wrong,
+            count(*) filter (where events.cause is null) as without_event,
+        from true_causes
+        left join marts.throttle_events as events using (pool_id, ts)
+        """
+    ).fetchone()
+
+    assert row is not None
+    throttled, explained, right, wrong, without_event = row
+    assert throttled > 80
+    assert explained >= 0.85 * throttled
+    assert right >= 0.95 * explained
+    assert (wrong, without_event) == (0, 0)
+
+
+def test_what_calls_held_equals_the_truth_wherever_the_logs_tell_all(published: duckdb.DuckDBPyConnection) -> None:
+    known = published.execute(
+        "select pool_id, epoch(ts)::bigint // 60, held_tokens from marts.reservations_minutely where source = 'logs'"
+    ).fetchall()
+    first = int(dt.datetime.combine(FIRST_DAY, dt.time(), dt.UTC).timestamp()) // 60
+    held = {
+        # A log has whole seconds; a call without a latency failed at once.
+        pool_id: held_by_minute(
+            *published.execute(
+                """
+                select epoch_ms(date_trunc('second', ts)) as started, coalesce(latency_ms, 0), reserved_tokens
+                from truth.requests
+                where is_accepted and pool_id = ?
+                """,
+                [pool_id],
+            )
+            .fetchnumpy()
+            .values(),
+            first,
+            len(DAYS) * 1440,
+        )
+        for pool_id in {row[0] for row in known}
+    }
+
+    assert [row for row in known if held[row[0]][row[1] - first] != row[2]] == []
+    assert len(known) > 4000
 
 
 def test_every_logged_call_has_its_true_caller_pool_and_cost(published: duckdb.DuckDBPyConnection) -> None:
