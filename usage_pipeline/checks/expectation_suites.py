@@ -167,6 +167,8 @@ class _Table(_Read):
             raise ValueError("give the table's key, also where key_is_checked_by names the rule that checks it")
         if unknown := set(self.nullable) - set(self.key):
             raise ValueError(f"nullable names {', '.join(sorted(unknown))}, which is not in the key")
+        if self.nullable and len(self.key) == 1:
+            raise ValueError("a key of one column has no NULL: nothing else tells the row apart")
         if len(self.newest) > 1:
             raise ValueError("newest takes one column and its reading")
         return self

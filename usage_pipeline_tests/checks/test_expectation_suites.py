@@ -73,6 +73,8 @@ def test_short_keys_stand_for_the_usual_expectations(tmp_path: Path) -> None:
         ("{day: days}", "{day: weeks}", "tables.raw.things.newest", "is 'weeks'; allowed are days."),
         ("size: usage", "size: catalogue", "tables.raw.things.newest", "Take only or newest away"),
         ("[account_id, day]", "[]", "tables.raw.things", "give the table's key"),
+        ("[account_id, day]", "[day]", "tables.raw.things", "a key of one column has no NULL"),
+        ("{day: days}", "{day: days, hour: days}", "tables.raw.things", "newest takes one column and its reading"),
         ("nullable: [day]", "nullable: [hour]", "tables.raw.things", "nullable names hour, which is not in the key"),
         ("subject: things", "subjects: things", "tables.raw.things.subject", "Field required"),
         ("raw.things:", "staging.things:", "tables.staging.things", "String should match pattern"),
