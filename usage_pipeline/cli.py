@@ -115,6 +115,7 @@ def _days_to_run(
     settings: Settings, date: dt.datetime | None, first: dt.datetime | None, last: dt.datetime | None
 ) -> tuple[dt.date, dt.date]:
     from usage_pipeline.partitions import FIRST_DAY
+    from usage_pipeline.runs import any_day_was_asked
     from usage_pipeline.schedules import days_to_read
 
     today = settings.now().date()
@@ -126,7 +127,7 @@ def _days_to_run(
         days = date.date(), date.date()
     elif first:
         days = first.date(), last.date() if last else today
-    elif settings.warehouse_file.exists():
+    elif any_day_was_asked(settings):
         days = days_to_read(settings.now(), settings.lookback_days)
     else:
         days = days_to_read(settings.now(), settings.first_run_days)

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Protocol
 
 import dagster as dg
+import duckdb
 
 from usage_pipeline.config import Settings
 from usage_pipeline.definitions import build_definitions
 from usage_pipeline.event_log import sqlite_files_kept_open
-from usage_pipeline.raw_tables import CLOUDWATCH_METRICS, INVOCATIONS, MAX_TOKENS_METRIC
+from usage_pipeline.raw_tables import CLOUDWATCH_METRICS, INVOCATIONS, MAX_TOKENS_METRIC, SOURCE_STATUS
 from usage_pipeline.schedules import DAILY_JOB, RESTATE_JOB
 from usage_pipeline.warehouse import Warehouse, note_changed_days
 
@@ -122,6 +123,21 @@ def put_away_killed_runs(instance: dg.DagsterInstance) -> list[str]:
         instance.report_run_failed(run, "The process was ended before the run was over; its days are read again.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return [run.run_id for run in left_over]
+
+
+def any_day_was_asked(settings: Settings) -> bool:
+    """Whether CloudWatch was ever asked for a day; a warehouse may hold refreshed catalogues and nothing else.
+
+    True as well for a warehouse that is in use or cannot be read: of that the run itself speaks.
+    """
+    if not settings.warehouse_file.exists():
+        return False
+    try:
+        with duckdb.connect(str(settings.warehouse_file), read_only=True) as con:
+            query = f"select 1 from {SOURCE_STATUS.qualified_name} where source = ? limit 1"
+            return con.execute(query, [CLOUDWATCH_METRICS.name]).fetchone() is not None
+    except duckdb.Error:
+        return True
 
 
 def run_days(

@@ -19,6 +19,7 @@ from usage_pipeline.cli import app
 from usage_pipeline.cli_console import CHECKS_FAILED
 from usage_pipeline.config import Settings
 from usage_pipeline.raw_tables import FOUNDATION_MODELS
+from usage_pipeline.runs import any_day_was_asked
 from usage_pipeline.sandbox import RunningSandbox
 from usage_pipeline.warehouse import Warehouse, note_changed_days
 from usage_pipeline_tests.pipeline_runs import NOW, pointed_at, write_settings
@@ -184,6 +185,24 @@ def test_refreshed_models_show_what_is_new_and_those_in_use_that_aws_ends(
     end = NOW.date() + dt.timedelta(days=60)
     assert f"research us-east-1 {LEGACY} {end - dt.timedelta(days=365)} {end} 1,234 2026-11-14" in output
     assert services_called(organisation) == {"sts", "account", "bedrock"}
+
+
+def test_a_warehouse_of_catalogues_alone_is_no_reason_to_shorten_the_first_run(settings: Settings) -> None:
+    assert not any_day_was_asked(settings)
+
+    with warehouse(settings).connect() as con:
+        con.execute("insert into ops.source_status (source, partition_date) values ('service_quotas', '2026-11-15')")
+    assert not any_day_was_asked(settings)
+
+    with warehouse(settings).connect() as con:
+        con.execute(
+            "insert into ops.source_status (source, partition_date) values ('cloudwatch_metrics', '2026-11-15')"
+        )
+        assert any_day_was_asked(settings), "a warehouse in use is left to the run"
+    assert any_day_was_asked(settings)
+
+    settings.warehouse_file.write_text("not a DuckDB file", encoding="utf-8")
+    assert any_day_was_asked(settings)
 
 
 def test_without_a_configuration_it_stops_with_one_sentence() -> None:
