@@ -8,6 +8,7 @@ Here: the order of things. Not here: what is due (`due.py`), wording (`messages.
 """
 
 import datetime as dt
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -56,6 +57,33 @@ class _DryRun:
         self._said.append(f"{self._name}: {message.title}")
 
 
+@dataclass(frozen=True)
+class _Look:
+    """What all channels share in one look."""
+
+    log: DeliveryLog
+    settings: Settings
+    now: dt.datetime
+    environment: Mapping[str, str]
+    consumers: Mapping[str, Sequence[Consumer]]
+    outcome: Outcome
+
+    def open(self, channel: ChannelSettings) -> Channel:
+        """The channel; in a dry run something that only says."""
+        if self.settings.alerts.dry_run:
+            return _DryRun(channel.name, self.outcome.said)
+        return open_channel(channel, self.environment)
+
+    def message(self, due: Sequence[Due]) -> Message:
+        """The message about one finding, or the one that counts several."""
+        report_url = self.settings.alerts.report_url
+        if len(due) > 1:
+            return digest_message(due, report_url)
+        (single,) = due
+        consumers = self.consumers.get(single.finding.finding_id, ())
+        return finding_message(single.finding, single.notice, consumers=consumers, report_url=report_url)
+
+
 def dispatch(
     settings: Settings,
     now: dt.datetime,
@@ -68,89 +96,64 @@ def dispatch(
     outcome = Outcome()
     if not settings.alerts.channels:
         return outcome
-    deadline = None if seconds is None else clock() + seconds
+    deadline = math.inf if seconds is None else clock() + seconds
     with open_delivery_log(settings.alerts_file) as log:
         failed_runs = run_finding(log.runs())
         findings = [*read_findings(settings.published_file), *([failed_runs] if failed_runs else [])]
         deliveries = log.deliveries()
         log.forget(moot(findings, deliveries))
         due = due_messages(findings, deliveries, settings.alerts, now)
-        consumers = read_consumers(
-            settings.published_file, [message.finding for some in due.values() for message in some]
-        )
+        told = [message.finding for messages in due.values() for message in messages]
+        consumers = read_consumers(settings.published_file, told)
+        look = _Look(log, settings, now, environment, consumers, outcome)
         for channel in settings.alerts.channels:
-            if messages := due.get(channel.name):
-                sender = _Sender(log, settings, channel, now, consumers, environment, outcome)
-                sender.send_all(messages, lambda: deadline is not None and clock() >= deadline)
+            _send_all(look, channel, due.get(channel.name, []), lambda: clock() >= deadline)
     return outcome
 
 
+def _send_all(look: _Look, channel: ChannelSettings, due: Sequence[Due], is_over: Callable[[], bool]) -> None:
+    """Send one channel what is due to it, until it is over or the channel failed too often."""
+    single, rest = with_digest(due, look.settings.alerts.digest_limit)
+    sender = _Sender(look, channel)
+    failures = 0
+    for messages in [*([message] for message in single), *([rest] if rest else [])]:
+        if failures >= MOST_FAILURES or is_over():
+            return
+        if (error := sender.send(messages)) is not None:
+            failures += 1
+            if failures == 1:
+                look.outcome.errors.append(f"{channel.name}: {error}")
+
+
 class _Sender:
-    """One channel in one look."""
+    """One channel in one look, opened for its first message."""
 
-    def __init__(
-        self,
-        log: DeliveryLog,
-        settings: Settings,
-        channel: ChannelSettings,
-        now: dt.datetime,
-        consumers: Mapping[str, Sequence[Consumer]],
-        environment: Mapping[str, str],
-        outcome: Outcome,
-    ) -> None:
-        self._log = log
-        self._alerts = settings.alerts
-        self._name = channel.name
-        self._now = now
-        self._consumers = consumers
-        self._open: Callable[[], Channel] = lambda: (
-            _DryRun(channel.name, outcome.said) if settings.alerts.dry_run else open_channel(channel, environment)
-        )
+    def __init__(self, look: _Look, channel: ChannelSettings) -> None:
+        self._look = look
+        self._settings = channel
         self._channel: Channel | None = None
-        self._outcome = outcome
 
-    def send_all(self, due: Sequence[Due], is_over: Callable[[], bool]) -> None:
-        single, rest = with_digest(due, self._alerts.digest_limit)
-        failures = 0
-        for messages in [*([message] for message in single), *([rest] if rest else [])]:
-            if failures >= MOST_FAILURES or is_over():
-                return
-            if (error := self._send(messages)) is not None:
-                failures += 1
-                if failures == 1:
-                    self._outcome.errors.append(f"{self._name}: {error}")
-
-    def _send(self, due: Sequence[Due]) -> str | None:
+    def send(self, due: Sequence[Due]) -> str | None:
         """Send one message for one or more findings and note it; returns why it failed."""
-        with self._log.alone():
-            left = [message for message in due if not self._log.was_delivered(message.key)]
+        log = self._look.log
+        with log.alone():
+            left = [message for message in due if not log.was_delivered(message.key)]
             if not left:
                 return None
-            error = self._try(left)
+            error = self._try(self._look.message(left))
             for message in left:
-                self._log.note(message.key, message.notice, self._now, error)
-        if error is None and not self._alerts.dry_run:
-            self._outcome.delivered += 1
+                log.note(message.key, message.notice, self._look.now, error)
+        if error is None and not self._look.settings.alerts.dry_run:
+            self._look.outcome.delivered += 1
         return error
 
-    def _try(self, due: Sequence[Due]) -> str | None:
+    def _try(self, message: Message) -> str | None:
         try:
-            self._channel = self._channel or self._open()
-            self._channel.send(self._message(due))
+            self._channel = self._channel or self._look.open(self._settings)
+            self._channel.send(message)
         except DeliveryError as error:
             return str(error)
         return None
-
-    def _message(self, due: Sequence[Due]) -> Message:
-        if len(due) > 1:
-            return digest_message(due, self._alerts.report_url)
-        (message,) = due
-        return finding_message(
-            message.finding,
-            message.notice,
-            consumers=self._consumers.get(message.finding.finding_id, ()),
-            report_url=self._alerts.report_url,
-        )
 
 
 def open_findings(settings: Settings) -> list[Finding]:
