@@ -130,9 +130,9 @@ causes as (
 event_minutes as (
     select
         events.pool_id,
-        events.usage_date,
         events.ts,
         causes.cause,
+        events.consumed_tokens,
         events.ts + to_minutes(unnest(range(events.resolution_seconds // 60))) as minute,
     from usage_rows as events
     inner join causes using (pool_id, ts)
@@ -142,7 +142,8 @@ profile_uses as (
     select
         event_minutes.pool_id,
         event_minutes.ts,
-        event_minutes.cause,
+        any_value(event_minutes.cause) as cause,
+        any_value(event_minutes.consumed_tokens) as pool_tokens,
         profile_rows.profile_id,
         any_value(profile_rows.profile_name) as profile_name,
         sum(profile_rows.invocations) as invocations,
@@ -155,7 +156,7 @@ profile_uses as (
             event_minutes.pool_id = profile_rows.pool_id
             and event_minutes.minute = profile_rows.ts
             and profile_rows.usage_date between $start_date and $end_date
-    group by event_minutes.pool_id, event_minutes.ts, event_minutes.cause, profile_rows.profile_id
+    group by event_minutes.pool_id, event_minutes.ts, profile_rows.profile_id
 ),
 
 caller_uses as (
@@ -168,8 +169,7 @@ caller_uses as (
         count(*) as invocations,
         sum(calls.consumed_tokens) as tokens,
         if(bool_or(calls.reserved_tokens is null), null, sum(calls.reserved_tokens)) as reserved_tokens,
-        sum(count(*)) over profile_calls as profile_invocations,
-        sum(count(calls.consumed_tokens)) over profile_calls as profile_known_calls,
+        count(calls.consumed_tokens) as known_calls,
     from event_minutes
     inner join marts.invocations as calls
         on
@@ -178,7 +178,20 @@ caller_uses as (
             and calls.usage_date between $start_date and $end_date
     where calls.is_accepted
     group by event_minutes.pool_id, event_minutes.ts, calls.profile_id, calls.application, calls.role_or_user
-    window profile_calls as (partition by event_minutes.pool_id, event_minutes.ts, calls.profile_id)
+),
+
+-- Profiles of which the logs hold every call, with its counts.
+logged_profiles as (
+    select
+        pool_id,
+        ts,
+        caller_uses.profile_id,
+    from caller_uses
+    inner join profile_uses using (pool_id, ts, profile_id)
+    group by pool_id, ts, caller_uses.profile_id
+    having
+        sum(caller_uses.invocations) = any_value(profile_uses.invocations)
+        and sum(caller_uses.known_calls) = any_value(profile_uses.invocations)
 ),
 
 consumers as (
@@ -186,6 +199,7 @@ consumers as (
         profile_uses.pool_id,
         profile_uses.ts,
         profile_uses.cause,
+        profile_uses.pool_tokens,
         profile_uses.profile_id,
         profile_uses.profile_name,
         caller_uses.application,
@@ -196,24 +210,27 @@ consumers as (
             caller_uses.pool_id is null, profile_uses.reserved_tokens, caller_uses.reserved_tokens
         )::bigint as reserved_tokens,
     from profile_uses
-    left join caller_uses
-        on
-            profile_uses.pool_id = caller_uses.pool_id
-            and profile_uses.ts = caller_uses.ts
-            and profile_uses.profile_id = caller_uses.profile_id
-            and profile_uses.invocations = caller_uses.profile_invocations
-            and profile_uses.invocations = caller_uses.profile_known_calls
+    left join (from caller_uses semi join logged_profiles using (pool_id, ts, profile_id)) as caller_uses
+        using (pool_id, ts, profile_id)
     where profile_uses.invocations > 0
 ),
 
-shared as (
+-- Only ten of each go into lists, which are held in memory.
+largest_consumers as (
     select
         *,
-        if(count(*) over event = count(tokens) over event, tokens / nullif(sum(tokens) over event, 0), null)::double
-            as share,
-        case cause when 'rpm' then invocations when 'reservation' then reserved_tokens else tokens end as amount,
+        tokens / nullif(pool_tokens, 0)::double as share,
+        row_number() over (
+            partition by pool_id, ts
+            order by
+                case cause when 'rpm' then invocations when 'reservation' then reserved_tokens else tokens end
+                desc nulls last,
+                profile_id,
+                application,
+                role_or_user
+        ) as place,
     from consumers
-    window event as (partition by pool_id, ts)
+    qualify place <= 10
 ),
 
 top_consumers as (
@@ -231,9 +248,9 @@ top_consumers as (
                 reserved_tokens := reserved_tokens,
                 share := share
             )
-            order by amount desc nulls last, profile_id, application, role_or_user
-        )[1:10] as top_consumers,
-    from shared
+            order by place
+        ) as top_consumers,
+    from largest_consumers
     group by pool_id, ts
 ),
 
