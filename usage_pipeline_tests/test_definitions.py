@@ -258,7 +258,8 @@ def test_the_daily_job_makes_every_asset_and_evaluates_every_rule(loaded: dg.Def
 
     made = {key.to_user_string() for key in layer.executable_asset_keys}
     assert made == set(ASSETS) - ASKED_ON_REQUEST
-    assert sorted(key.name for key in layer.asset_graph.asset_check_keys) == sorted(rule.name for rule in EVERY_RULE)
+    evaluated = {rule.name for rule in EVERY_RULE if rule.table.replace(".", "/") not in ASKED_ON_REQUEST}
+    assert sorted(key.name for key in layer.asset_graph.asset_check_keys) == sorted(evaluated)
 
 
 def test_today_is_a_partition_and_the_first_day_is_bedrocks() -> None:
