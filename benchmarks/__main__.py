@@ -14,6 +14,8 @@ from benchmarks.log_ingest import log_ingest
 from benchmarks.log_marts import log_marts
 from benchmarks.log_parsing import log_parsing
 from benchmarks.measuring import Figure, Result, measure, median, show, usage_pipeline
+from benchmarks.planning import planning
+from benchmarks.replay import replay
 from usage_pipeline.sandbox import RunningSandbox, SandboxOptions, start_in_thread
 
 NOW = dt.datetime(2026, 11, 15, 10, 30)  # noqa: DTZ001  (UTC without a zone, as everywhere inside)
@@ -73,6 +75,8 @@ BENCHMARKS: dict[str, Callable[[int], list[Result]]] = {
     "log_parsing": log_parsing,
     "log_ingest": log_ingest,
     "log_marts": log_marts,
+    "planning": planning,
+    "replay": replay,
 }
 
 

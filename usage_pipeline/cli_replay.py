@@ -5,6 +5,7 @@ Here: options, the table and the JSON. Not here: the replay (`replays.py`), the 
 
 import datetime as dt
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from usage_pipeline.planning.replay import Outcome, Settings
     from usage_pipeline.replays import Changes, Replayed
 
+
+MEMORY_LIMIT = "400MB"
+"""Memory for sorting the calls; more of them are sorted in temporary files."""
 
 MOST_TRAFFIC = 100
 """Times today's calls; more would take gigabytes and says nothing of callers that are like today's."""
@@ -97,13 +101,18 @@ def _replayed_or_stop(
     import duckdb
 
     from usage_pipeline.planning_inputs import Days
-    from usage_pipeline.replays import DEFAULT_DAYS, newest_days, replay_pool
+    from usage_pipeline.replays import DEFAULT_DAYS, ask, newest_days, replayed
 
-    with duckdb.connect(str(published), read_only=True) as con, err.status("Replaying the stored calls …"):
+    with err.status("Replaying the stored calls …"), tempfile.TemporaryDirectory() as folder:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": MEMORY_LIMIT,
+            "temp_directory": folder,
+        }
         try:
-            named = Days(first.date(), last.date()) if first and last else None
-            days = named or newest_days(con, pool, count or DEFAULT_DAYS)
-            return replay_pool(con, pool, changes, days)
+            with duckdb.connect(str(published), read_only=True, config=config) as con:
+                named = Days(first.date(), last.date()) if first and last else None
+                asked = ask(con, pool, changes, named or newest_days(con, pool, count or DEFAULT_DAYS))
+            return replayed(asked)
         except ValueError as error:
             stop(str(error))
 
@@ -112,7 +121,7 @@ def _show(found: "Replayed", published: Path) -> None:
     from usage_pipeline.replays import as_data
 
     data = as_data(found)
-    say(f"{found.pool_id}, {found.days.first} to {found.days.last}: {data['calls']:,} calls")
+    say(f"{found.asked.pool_id}, {found.asked.days.first} to {found.asked.days.last}: {data['calls']:,} calls")
     out.print(_table(found))
     say(
         f"Filled in: the latency of {data['calls_without_latency']:,} calls, max_tokens of "
@@ -130,8 +139,8 @@ def _table(found: "Replayed") -> "Table":
     table.add_column("")
     columns: list[tuple[Settings, Outcome]] = []
     for label, settings, outcomes in (
-        ("today", found.today_settings, found.today),
-        ("changed", found.changed_settings, found.changed),
+        ("today", found.asked.today, found.today),
+        ("changed", found.asked.changed, found.changed),
     ):
         for outcome in outcomes or ():
             if settings is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 
 from usage_pipeline.planning.limiter import Booleans, Integers
 from usage_pipeline.planning.percentiles import Floats
@@ -37,7 +38,7 @@ class LoggedCalls:
     is_cut: Booleans
     has_max_tokens: Booleans
     has_latency: Booleans
-    application: Integers
+    application: npt.NDArray[np.int32]
     applications: tuple[str, ...]
     left_out: int
 
@@ -45,30 +46,55 @@ class LoggedCalls:
         return len(self.start)
 
 
-_CALLS = """
-    select
-        epoch(calls.ts)::double as start,
-        coalesce(calls.input_tokens, 0) as input,
-        coalesce(calls.cache_write_tokens, 0) as cache_write,
-        coalesce(calls.output_tokens, 0) as output,
-        calls.reserved_tokens - input - cache_write as max_tokens,
-        coalesce(calls.latency_ms, minutes.latency_ms_avg)::double / 1000 as duration,
-        calls.stop_reason is not null and lower(calls.stop_reason) in ($cut_reasons) as is_cut,
-        calls.max_tokens is not null as has_max_tokens,
-        calls.latency_ms is not null as has_latency,
-        calls.application,
+_ANSWERED = """
     from marts.invocations as calls
+    where calls.pool_id = $pool and calls.usage_date between $first and $last and calls.error_code is null
+"""
+
+# Ordered by all numbers: calls that are equal in them can change places without changing anything.
+_CALLS = f"""
+    with answered as (
+        select
+            *,
+            epoch(ts)::double as start,
+            coalesce(input_tokens, 0) as input,
+            coalesce(cache_write_tokens, 0) as cache_write,
+            coalesce(output_tokens, 0) as output,
+        {_ANSWERED} and calls.reserved_tokens is not null
+    )
+
+    select
+        answered.start,
+        answered.input,
+        answered.cache_write,
+        answered.output,
+        answered.reserved_tokens - answered.input - answered.cache_write as max_tokens,
+        coalesce(answered.latency_ms, minutes.latency_ms_avg)::double / 1000 as duration,
+        answered.max_tokens is not null as has_max_tokens,
+        answered.latency_ms is not null as has_latency,
+        coalesce(lower(answered.stop_reason) in {CUT_REASONS}, false) as is_cut,
+        answered.application,
+    from answered
     left join marts.quota_usage_minutely as minutes
         on
-            calls.pool_id = minutes.pool_id
-            and calls.usage_date = minutes.usage_date
-            and date_trunc('minute', calls.ts) = minutes.ts
-    where
-        calls.pool_id = $pool
-        and calls.usage_date between $first and $last
-        and calls.error_code is null
-    order by calls.ts, calls.request_id
-""".replace("$cut_reasons", ", ".join(f"'{reason}'" for reason in CUT_REASONS))
+            minutes.pool_id = $pool
+            and answered.usage_date = minutes.usage_date
+            and date_trunc('minute', answered.ts) = minutes.ts
+    order by all
+"""
+
+_TYPES: dict[str, type] = {
+    "start": np.float64,
+    "input": np.int64,
+    "cache_write": np.int64,
+    "output": np.int64,
+    "max_tokens": np.int64,
+    "duration": np.float64,
+    "has_max_tokens": np.bool_,
+    "has_latency": np.bool_,
+    "is_cut": np.bool_,
+}
+_ROWS_AT_ONCE = 100_000
 
 
 def logged_calls(con: duckdb.DuckDBPyConnection, pool_id: str, days: Days) -> LoggedCalls:
@@ -76,22 +102,28 @@ def logged_calls(con: duckdb.DuckDBPyConnection, pool_id: str, days: Days) -> Lo
 
     A call without latency gets CloudWatch's average of the pool and minute, else the median of the pool's others.
     """
-    table = con.execute(_CALLS, {"pool": pool_id, "first": days.first, "last": days.last}).to_arrow_table()
-    usable = table.filter(table["max_tokens"].is_valid())
-    names = usable["application"].combine_chunks().dictionary_encode()
-    columns: dict[str, Any] = {
-        name: usable[name].to_numpy() for name in usable.column_names if name not in ("application", "duration")
-    }
-    duration = np.asarray(usable["duration"].to_numpy(), dtype=np.float64)
-    known = ~np.isnan(duration)
-    if known.any():
-        duration = np.where(known, duration, np.median(duration[known]))
+    asked = {"pool": pool_id, "first": days.first, "last": days.last}
+    answered, usable = con.execute(f"select count(*), count(reserved_tokens) {_ANSWERED}", asked).fetchone() or (0, 0)
+    columns: dict[str, Any] = {name: np.empty(usable, dtype) for name, dtype in _TYPES.items()}
+    application = np.empty(usable, np.int32)
+    names: dict[str, int] = {}
+    at = 0
+    # Ten million calls as one table would be there twice.
+    for batch in con.execute(_CALLS, asked).to_arrow_reader(_ROWS_AT_ONCE):
+        part = slice(at, at + batch.num_rows)
+        for name, column in columns.items():
+            column[part] = batch.column(name).to_numpy(zero_copy_only=False)
+        coded = batch.column("application").dictionary_encode()
+        numbers = [names.setdefault(str(name), len(names)) for name in coded.dictionary.to_pylist()]
+        application[part] = np.array(numbers, np.int32)[coded.indices.to_numpy()]
+        at += batch.num_rows
+    _fill_durations(columns["duration"])
     # A call that reached its own max_tokens was cut, whatever its log says or leaves out.
-    columns["is_cut"] = columns["is_cut"] | (columns["output"] >= columns["max_tokens"])
-    return LoggedCalls(
-        **columns,
-        duration=duration,
-        application=np.asarray(names.indices.to_numpy(), dtype=np.int64),
-        applications=tuple(str(name) for name in names.dictionary.to_pylist()),
-        left_out=table.num_rows - usable.num_rows,
-    )
+    columns["is_cut"] |= columns["output"] >= columns["max_tokens"]
+    return LoggedCalls(**columns, application=application, applications=tuple(names), left_out=answered - usable)
+
+
+def _fill_durations(duration: Floats) -> None:
+    known = ~np.isnan(duration)
+    if known.any() and not known.all():
+        duration[~known] = np.median(duration[known])

@@ -54,46 +54,55 @@ class PoolSettings:
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """Both results of one replay. `today` is None when today's quota is unknown."""
+class Asked:
+    """Calls of a pool and the settings that they are to meet. `today` is None when today's quota is unknown."""
 
     pool_id: str
     days: Days
     calls: LoggedCalls
-    today_settings: Settings | None
-    changed_settings: Settings
+    today: Settings | None
+    changed: Settings
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What both settings made of the calls, each in both shapes of limiter; `today` as above."""
+
+    asked: Asked
     today: tuple[Outcome, ...] | None
     changed: tuple[Outcome, ...]
 
 
-def replay_pool(con: duckdb.DuckDBPyConnection, pool_id: str, changes: Changes, days: Days) -> Replayed:
-    """Replay the pool's calls on the days.
+def ask(con: duckdb.DuckDBPyConnection, pool_id: str, changes: Changes, days: Days) -> Asked:
+    """What is to be replayed of the pool on the days.
 
     Raises:
         ReplayError: the pool, its calls, a limit or a rate is not there.
     """
     pool = pool_settings(con, pool_id)
-    target = _target(con, pool, changes.endpoint_type)
-    logged = logged_calls(con, pool_id, days)
-    if not len(logged):
-        raise ReplayError(_without_calls(pool_id, days, logged.left_out))
-    if np.isnan(logged.duration).any():
+    changed = _changed(pool, _target(con, pool, changes.endpoint_type), changes)
+    calls = logged_calls(con, pool_id, days)
+    if not len(calls):
+        raise ReplayError(_without_calls(pool_id, days, calls.left_out))
+    if np.isnan(calls.duration).any():
         raise ReplayError(
             f"No call of {pool_id} from {days.first} to {days.last} has a latency, in its log or in CloudWatch; nobody "
             "knows how long tokens were held. Name other days."
         )
-    changed = _changed(pool, target, changes)
-    today = _settings(pool)
+    return Asked(pool_id, days, calls, _settings(pool), changed)
+
+
+def replayed(asked: Asked) -> Replayed:
+    """Send the calls through both settings.
+
+    Raises:
+        ValueError: they are too many days for one replay.
+    """
+    logged = asked.calls
     calls = Calls(logged.start, logged.input, logged.cache_write, logged.output, logged.max_tokens, logged.duration)
-    return Replayed(
-        pool_id=pool_id,
-        days=days,
-        calls=logged,
-        today_settings=today,
-        changed_settings=changed,
-        today=replay(calls, today) if today else None,
-        changed=replay(calls, changed),
-    )
+    today = replay(calls, asked.today) if asked.today else None
+    same = today is not None and asked.changed == asked.today
+    return Replayed(asked, today, today if today is not None and same else replay(calls, asked.changed))
 
 
 def pool_settings(con: duckdb.DuckDBPyConnection, pool_id: str) -> PoolSettings:
@@ -192,17 +201,17 @@ def _changed(pool: PoolSettings, target: PoolSettings, changes: Changes) -> Sett
 
 def as_data(found: Replayed) -> dict[str, Any]:
     """The replay as data for JSON; shares from 0 to 1, waits in seconds."""
-    calls = found.calls
+    asked, calls = found.asked, found.asked.calls
     return {
-        "pool_id": found.pool_id,
-        "first_day": found.days.first.isoformat(),
-        "last_day": found.days.last.isoformat(),
+        "pool_id": asked.pool_id,
+        "first_day": asked.days.first.isoformat(),
+        "last_day": asked.days.last.isoformat(),
         "calls": len(calls),
         "calls_left_out": calls.left_out,
         "calls_without_latency": int(np.count_nonzero(~calls.has_latency)),
         "calls_without_max_tokens": int(np.count_nonzero(~calls.has_max_tokens)),
-        "today": _results(found.today_settings, found.today),
-        "changed": _results(found.changed_settings, found.changed),
+        "today": _results(asked.today, found.today),
+        "changed": _results(asked.changed, found.changed),
     }
 
 

@@ -41,7 +41,7 @@ def max_tokens_rows(facts: PoolFacts) -> list[Row]:
     """One row per application that got answers of text; embeddings have no `max_tokens`."""
     calls = facts.calls
     rows: list[Row] = []
-    for number, application in enumerate(calls.applications):
+    for number, application in sorted(enumerate(calls.applications), key=lambda each: each[1]):
         at = np.flatnonzero(calls.application == number)
         if not calls.output[at].any():
             continue
