@@ -6,7 +6,7 @@ Rates are the highest minute of each period, never a mean of it, so that no peak
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -56,9 +56,9 @@ class Marker:
 
 @dataclass(frozen=True)
 class LimitChange:
-    """A quota's value from this UTC day on; NULL while it was unknown."""
+    """A quota's value from the first period with use on that was held against it; NULL while it was unknown."""
 
-    from_day: date
+    since: datetime
     value: float | None
 
 
@@ -167,14 +167,17 @@ _MARKERS = """
 _LIMITS = """
     select
         pool_id,
-        usage_date,
-        any_value(tpm_limit) as tpm,
-        any_value(rpm_limit) as rpm,
-        any_value(tpd_limit) as tpd,
+        ts,
+        tpm_limit as tpm,
+        rpm_limit as rpm,
+        tpd_limit as tpd,
     from marts.quota_usage_minutely
     where ts >= $start and ts < $end
-    group by pool_id, usage_date
-    order by pool_id, usage_date
+    window pool as (partition by pool_id order by ts)
+    qualify
+        row_number() over pool = 1
+        or row(tpm_limit, rpm_limit, tpd_limit) is distinct from lag(row(tpm_limit, rpm_limit, tpd_limit)) over pool
+    order by pool_id, ts
 """
 
 
@@ -253,5 +256,5 @@ def _read_limits(con: duckdb.DuckDBPyConnection, span: dict[str, datetime]) -> d
         for kind in ("tpm", "rpm", "tpd"):
             changes = pool_limits.get(kind, ())
             if not changes or changes[-1].value != row[kind]:
-                pool_limits[kind] = (*changes, LimitChange(row["usage_date"], row[kind]))
+                pool_limits[kind] = (*changes, LimitChange(row["ts"], row[kind]))
     return limits

@@ -52,7 +52,7 @@ class Figure {
     if (document.documentElement.classList.contains("printing")) this.echart.getZr().flush();
   }
 
-  // The dashed line of each day's quota. Returns the names of the series that start hidden.
+  // The dashed line of the quota, with a step where it changed. Returns the names of the series that start hidden.
   addQuota(plot, lines, series) {
     const kind = this.chart.quota;
     const hidden = lines.filter((line) => line.isExtra).map((line) => line.name);
@@ -129,9 +129,9 @@ class Plot {
   }
 
   limitSteps(changes, newest) {
-    const days = changes?.length ? changes.map(({ from_day, value }) => [Date.parse(from_day), value]) : [[this.start, newest]];
-    const before = days.filter(([time]) => time <= this.start).at(-1) ?? days[0];
-    const later = days.filter((day) => day !== before && day[0] > this.start && day[0] < this.end);
+    const changed = changes?.length ? changes.map(({ since, value }) => [Date.parse(since), value]) : [[this.start, newest]];
+    const before = changed.filter(([time]) => time <= this.start).at(-1) ?? changed[0];
+    const later = changed.filter((change) => change !== before && change[0] > this.start && change[0] < this.end);
     const steps = [[this.start, before[1]], ...later];
     steps.push([this.end, steps.at(-1)[1]]);
     return steps.every(([, value]) => value === null) ? [] : steps;

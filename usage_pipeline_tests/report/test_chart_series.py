@@ -135,14 +135,14 @@ def test_day_quota_is_marked_once_a_day_when_it_is_passed(con: duckdb.DuckDBPyCo
     assert markers["tpd"] == (Marker(datetime.fromisoformat("2026-11-14T08:01"), 1001),)
 
 
-def test_change_of_a_quota_is_kept_with_its_day(con: duckdb.DuckDBPyConnection) -> None:
-    for day, limit in (("2026-11-12", None), ("2026-11-13", 100), ("2026-11-14", 100), ("2026-11-15", 200)):
-        use(con, f"{day}T08:00", {"a": (1, 1)}, tpm_limit=limit)
+def test_change_of_a_quota_is_kept_with_its_minute(con: duckdb.DuckDBPyConnection) -> None:
+    for ts, limit in (("12T08:00", None), ("13T08:00", 100), ("14T08:00", 100), ("14T08:01", 200), ("14T08:02", 200)):
+        use(con, f"2026-11-{ts}", {"a": (1, 1)}, tpm_limit=limit)
     limits = series(con, window(timedelta(days=7), 300)).limits["tpm"]
-    assert [(str(change.from_day), change.value) for change in limits] == [
-        ("2026-11-12", None),
-        ("2026-11-13", 100),
-        ("2026-11-15", 200),
+    assert [(str(change.since), change.value) for change in limits] == [
+        ("2026-11-12 08:00:00", None),
+        ("2026-11-13 08:00:00", 100),
+        ("2026-11-14 08:01:00", 200),
     ]
 
 
