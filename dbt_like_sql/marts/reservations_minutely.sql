@@ -71,7 +71,8 @@ counted_minutes as (
         case
             when invocations = 0 then 0
             when reserved_source not in ('model_default', 'unknown') then reserved_tokens * latency_ms_avg / 60000
-        end as mean_held_tokens,
+            -- Decimal, so that sums over profiles do not depend on the order in which they are added.
+        end::decimal(38, 3) as mean_held_tokens,
     from marts.usage_minutely
     where usage_date between $start_date and $end_date and resolution_seconds = 60 and pool_id is not null
 ),

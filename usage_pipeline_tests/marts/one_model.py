@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from usage_pipeline.sql_builds import window_values
@@ -45,8 +44,3 @@ class OneModel:
         self._con.register("inserted", found)
         self._con.execute(f"insert into {table} by name from inserted")
         self._con.unregister("inserted")
-
-    @property
-    def con(self) -> duckdb.DuckDBPyConnection:
-        """The connection, for expressions of a test's own."""
-        return self._con
