@@ -4,7 +4,6 @@ Here: for models whose inputs take many steps to make from raw rows. Not here: r
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -25,15 +24,15 @@ class OneModel:
         store.build()
         self._con = store.con
 
-    def over(self, inputs: Mapping[str, Rows], select: str, day: date = DAY) -> list[tuple[Any, ...]]:
-        """What `select` finds in `model`, which is made of the inputs: rows by table, absent columns NULL."""
+    def over(self, inputs: Mapping[str, Rows], select: str) -> list[tuple[Any, ...]]:
+        """What `select` finds in `model`, which is made for DAY of the inputs: rows by table, absent columns NULL."""
         self._con.begin()
         try:
             for table, rows in inputs.items():
                 self._con.execute(f"delete from {table}")
                 if rows:
                     self._insert(table, rows)
-            self._con.execute(f"create temp table model as {self._model.sql}", window_values(self._model, (day, day)))
+            self._con.execute(f"create temp table model as {self._model.sql}", window_values(self._model, (DAY, DAY)))
             return self._con.execute(select).fetchall()
         finally:
             self._con.rollback()
