@@ -39,8 +39,11 @@ prices:
 as_of: 2026-11-15T10:30:00Z
 """
 
-CHANGES_WITH_EACH_RUN = {"ops.source_status": ("run_id", "api_calls", "finished_at")}
-"""Columns that say when and by which run, and not what."""
+CHANGES_WITH_EACH_RUN = {
+    "ops.source_status": ("run_id", "api_calls", "finished_at"),
+    "ops.findings": ("worst_value", "notice_value"),
+}
+"""Columns that say when and by which run, or what earlier runs saw, and not what is."""
 
 
 def write_settings(folder: Path, configuration: str = CONFIGURATION) -> Settings:
