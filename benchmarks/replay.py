@@ -30,7 +30,7 @@ TABLES = """
         'us-east-1' as region,
         'geo' as endpoint_type,
         'anthropic.claude-sonnet-4-5-20250929-v1:0' as model_id,
-        12_000_000::bigint as tpm_limit,
+        4_000_000::bigint as tpm_limit,
         10_000::bigint as rpm_limit,
         5.0::double as burndown_rate;
     create table marts.quota_usage_minutely (
@@ -41,14 +41,14 @@ TABLES = """
         select
             number,
             (hash(number) % 604_800)::bigint as second,
-            if(hash(number + 8) % 8 = 0, second - second % 60, second) as at,
+            if(hash(number + 8) % 8 = 0, second - second % 60, second) as moment,
         from range($calls) as calls (number)
     )
 
     select
         md5(number::varchar) as request_id,
         $pool as pool_id,
-        timestamp '2026-11-08' + to_seconds(at) as ts,
+        timestamp '2026-11-08' + to_seconds(moment) as ts,
         ts::date as usage_date,
         'app-' || hash(number + 1) % 40 as application,
         null::varchar as error_code,
