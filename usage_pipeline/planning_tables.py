@@ -165,7 +165,7 @@ ANOMALIES = StoredTable(
     columns_of("""
         usage_date | date | the day that stands out; of idle profiles the newest whole day
         subject_kind | varchar | application_model, pool, caller or profile
-        subject | varchar | application/model id, pool, caller, or account/Region/profile
+        subject | varchar | application/model id, pool, account/caller, or account/Region/profile
         metric | varchar | cost_usd, consumed_tokens or idle_days
         account_id | varchar | of a pool or profile; NULL for the others
         account_name | varchar | of a pool or profile

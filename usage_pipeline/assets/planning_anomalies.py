@@ -72,7 +72,7 @@ def _model_cost_anomalies(con: duckdb.DuckDBPyConnection, days: Days, known: set
 
 
 def _caller_anomalies(con: duckdb.DuckDBPyConnection, days: Days) -> Iterator[Row]:
-    for subject, costs in _costs_by(con, "role_or_user", days.last).items():
+    for subject, costs in _costs_by(con, "account_id || '/' || role_or_user", days.last).items():
         active = {day: cost for day, cost in costs.items() if cost > 0}
         for day in _each(days):
             if day in active:

@@ -14,7 +14,7 @@ from usage_pipeline.planning_inputs import Days, daily_peaks, newest_whole_days,
 from usage_pipeline.planning_tables import PLANNING_TABLES
 from usage_pipeline.warehouse import arrow_schema, prepare_tables
 from usage_pipeline_tests.assets.planning_sample import NOVA_POOL, SONNET_POOL, TPM_LIMIT, planning_store
-from usage_pipeline_tests.marts.factory import DAY, NOVA
+from usage_pipeline_tests.marts.factory import ACCOUNT, DAY, NOVA
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -287,7 +287,7 @@ def test_a_cost_far_above_the_same_weekdays_stands_out(rows: Rows) -> None:
         Decimal("3.000003"),
         None,
     )
-    assert (by_caller["subject"], by_caller["value"]) == ("Batch", Decimal("60.00006"))
+    assert (by_caller["subject"], by_caller["value"]) == (f"{ACCOUNT}/Batch", Decimal("60.00006"))
 
 
 def test_a_pool_that_takes_far_more_tokens_stands_out(rows: Rows) -> None:
