@@ -13,7 +13,9 @@ import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from usage_pipeline.config import CONFIG_VARIABLE
@@ -27,6 +29,14 @@ _DEMO_OUTPUTS = ("warehouse.duckdb", "warehouse.duckdb.wal", "truth.duckdb", "re
 
 class SandboxEndedError(RuntimeError):
     """The sandbox's process ended before it was ready; it has said why on standard error."""
+
+
+class _WithoutPandas(MetaPathFinder):
+    """pandas is not there: pyarrow asks for it only to know its types, and it takes 40 MB as long as we serve."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        if fullname == "pandas":
+            raise ImportError("The sandbox's own process does without pandas.")
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,7 @@ def serve_until_stopped(
 
     Prints one line when it is ready and one line with the environment, as a shell takes it.
     """
+    sys.meta_path.insert(0, _WithoutPandas())
     from usage_pipeline.sandbox import SandboxNotInstalledError, SandboxOptions, serve
 
     def say_ready(running: "RunningSandbox") -> None:
