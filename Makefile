@@ -39,7 +39,7 @@ format: $(INSTALLED) ## put the code in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED) ## what is measured, with ratios; about five minutes
+bench: $(INSTALLED) ## what is measured, with ratios; about a quarter of an hour
 	$(BIN)/python -m benchmarks
 
 lock: $(INSTALLED) ## write requirements.lock again from pyproject.toml; needs uv

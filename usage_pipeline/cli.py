@@ -230,6 +230,8 @@ def dev(
 def _run_until_stopped(command: list[str]) -> int:
     """Run a command until it ends or we are stopped; Ctrl-C and SIGTERM both let it end what it started."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A script's background command ignores Ctrl-C, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command) as process:  # noqa: S603  (our own interpreter)
         try:
             return process.wait()

@@ -232,10 +232,13 @@ def test_sandbox_serve_says_when_it_is_ready_and_which_environment_to_set(tmp_pa
 
 
 def test_an_unknown_fault_is_refused(tmp_path: Path) -> None:
+    finders = list(sys.meta_path)
+
     result = runner.invoke(app, ["sandbox", "serve", "--days", "1", "--out", str(tmp_path), "--fault", "broken"])
 
     assert result.exit_code == 1
     assert "broken" in said(result.output)
+    assert sys.meta_path == finders, "what the server does without is there again when it has ended"
 
 
 def test_first_run_reads_thirty_days_and_later_ones_look_back(tmp_path: Path) -> None:
@@ -256,3 +259,21 @@ def test_restating_without_a_warehouse_is_refused(tmp_path: Path) -> None:
 
     assert result.exit_code == 1
     assert "There is nothing to restate" in said(result.output)
+
+
+def test_a_background_command_of_a_script_ends_what_it_started_when_it_is_ended() -> None:
+    started = "import time; print('started', flush=True); time.sleep(60)"
+    command = f"""
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+from usage_pipeline.cli import _run_until_stopped
+sys.exit(_run_until_stopped([sys.executable, "-c", {started!r}]))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"started\n"
+        process.terminate()
+
+        assert process.wait(timeout=20) == 0

@@ -68,7 +68,6 @@ def serve_until_stopped(
 
     Prints one line when it is ready and one line with the environment, as a shell takes it.
     """
-    sys.meta_path.insert(0, _WithoutPandas())
     from usage_pipeline.sandbox import SandboxNotInstalledError, SandboxOptions, serve
 
     def say_ready(running: "RunningSandbox") -> None:
@@ -80,6 +79,8 @@ def serve_until_stopped(
 
     # SIGTERM ends the command as Ctrl-C does, so that what was begun is closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    without_pandas = _WithoutPandas()
+    sys.meta_path.insert(0, without_pandas)
     try:
         serve(SandboxOptions(days=days, seed=seed, faults=tuple(faults)), port=port, out=folder, on_ready=say_ready)
     except KeyboardInterrupt:
@@ -88,6 +89,8 @@ def serve_until_stopped(
         return str(error)
     except OSError as error:
         return f"The sandbox could not be served on port {port}: {error.strerror}; name another with --port."
+    finally:
+        sys.meta_path.remove(without_pandas)
     return None
 
 
