@@ -4,16 +4,10 @@ Not here: whether log objects could be read (`logs.py`), whether prices contradi
 """
 
 from usage_pipeline.aws.read_plan import SETTLING_TIME
-from usage_pipeline.checks.rules import CONFIGURED_SCOPES, Rule
+from usage_pipeline.checks.rules import CONFIGURED_SCOPES, SETTLED_SCOPES, Rule, newly_stored_days
 
 # A warehouse of years is not searched anew each day: calls change only when a reading adds to their day.
-_NEWLY_STORED_DAYS = """(
-            select usage_date
-            from ops.day_changes
-            where table_name = 'raw.invocations'
-            order by change desc
-            limit 62
-        )"""
+_NEWLY_STORED_DAYS = newly_stored_days("raw.invocations")
 
 _COST_PARTS = "input_cost_usd + output_cost_usd + cache_read_cost_usd + cache_write_cost_usd"
 
@@ -309,16 +303,7 @@ LOGS_HOLD_WHAT_CLOUDWATCH_COUNTED = Rule(
         "are not compared; a day is compared three hours after its end."
     ),
     contradictions=f"""
-        with settled_scopes as (
-            select
-                account_id,
-                region,
-                max(covered_until) - $settling_time as settled_until,
-            from ops.source_status
-            semi join {CONFIGURED_SCOPES} using (account_id, region)
-            where source = 'cloudwatch_metrics'
-            group by account_id, region
-        )
+        with settled_scopes as {SETTLED_SCOPES}
 
         select
             usage_date,

@@ -4,7 +4,7 @@ The integrity rules block: publishing tables with duplicated or lost usage would
 """
 
 from usage_pipeline.aws.read_plan import SETTLING_TIME
-from usage_pipeline.checks.rules import CONFIGURED_SCOPES, NEWLY_STORED_DAYS, Rule
+from usage_pipeline.checks.rules import CONFIGURED_SCOPES, NEWLY_STORED_DAYS, SETTLED_SCOPES, Rule
 
 _COMPARED = ("invocations", "throttles", "errors", "input_tokens", "output_tokens")
 
@@ -300,16 +300,7 @@ CONSUMED_TOKENS_AGREE_WITH_AWS = Rule(
         "minute is compared three hours after its end, when CloudWatch adds no more to it."
     ),
     contradictions=f"""
-        with settled_scopes as (
-            select
-                account_id,
-                region,
-                max(covered_until) - $settling_time as settled_until,
-            from ops.source_status
-            semi join {CONFIGURED_SCOPES} using (account_id, region)
-            where source = 'cloudwatch_metrics'
-            group by account_id, region
-        )
+        with settled_scopes as {SETTLED_SCOPES}
 
         select
             pool_id,

@@ -25,16 +25,35 @@ MOST_EXAMPLES = 20
 CONFIGURED_SCOPES = "(select account_id, region from raw.scopes where is_configured)"
 """SQL of the accounts and Regions that are still read; what is wrong in others cannot be mended by reading."""
 
-NEWLY_STORED_DAYS = """(
+SETTLED_SCOPES = f"""(
+            select
+                account_id,
+                region,
+                max(covered_until) - $settling_time as settled_until,
+            from ops.source_status
+            semi join {CONFIGURED_SCOPES} using (account_id, region)
+            where source = 'cloudwatch_metrics'
+            group by account_id, region
+        )"""
+"""SQL of the scopes with the moment up to which CloudWatch adds nothing more; `$settling_time` is a parameter."""
+
+
+def newly_stored_days(table: str) -> str:
+    """SQL of the 62 days of a raw table that were stored last.
+
+    A warehouse of years is not searched anew each day: rows change only when a reading replaces them.
+    """
+    return f"""(
             select usage_date
             from ops.day_changes
-            where table_name = 'raw.cloudwatch_metrics'
+            where table_name = '{table}'
             order by change desc
             limit 62
         )"""
-"""SQL of the days of metrics that were stored last.
 
-A warehouse of years is not searched anew each day: rows change only when a reading replaces them."""
+
+NEWLY_STORED_DAYS = newly_stored_days("raw.cloudwatch_metrics")
+"""SQL of the days of metrics that were stored last."""
 
 
 @dataclass(frozen=True)
