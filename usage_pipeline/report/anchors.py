@@ -1,6 +1,6 @@
 """Names of places in the report, for links from elsewhere.
 
-Here: the anchor of a pool's section. Not here: the sections themselves (`template.html.j2`).
+Here: the anchor of a pool's section. Not here: the sections themselves (`page/`).
 """
 
 import re

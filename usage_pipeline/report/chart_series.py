@@ -1,6 +1,6 @@
 """The points of the report's charts: one-minute tables brought down to the granularity of each window.
 
-Here: which periods a chart has and what a point is. Not here: statistics (`numbers.py`), drawing (`report.js`).
+Here: which periods a chart has and what a point is. Not here: statistics (`numbers.py`), drawing (`page/`).
 Rates are the highest minute of each period, never a mean of it, so that no peak is lost; counts are sums.
 """
 

@@ -1,6 +1,6 @@
 """Addresses of the AWS console's pages.
 
-Here: where a quota is shown. Not here: whether a link is drawn (`template.html.j2`).
+Here: where a quota is shown. Not here: whether a link is drawn (`page/`).
 """
 
 from urllib.parse import quote

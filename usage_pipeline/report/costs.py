@@ -1,7 +1,7 @@
 """Cost and callers of the invocation logs, read from the marts.
 
 Here: assembly of rows into `Costs`, and which numbers are only a lower bound. Not here: queries (`cost_queries.py`),
-formulas (`dbt_like_sql/`), how money is written (`formats.py`, `costs.js`).
+formulas (`dbt_like_sql/`), how money is written (`formats.py`, `page/costs.js`).
 """
 
 from collections import defaultdict

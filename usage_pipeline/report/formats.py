@@ -1,7 +1,7 @@
 """How numbers and times are written on the page.
 
 Here: one number in, its text out. Not here: which numbers (`numbers.py`), the words around them
-(`labels.json`).
+(`page/labels.json`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """The report's page and its JSON, as text.
 
-Here: numbers in, text out. Not here: reading tables (`numbers.py`), writing files (`write.py`), words of the page
-(`labels.json`). Equal reports give equal bytes.
+Here: numbers in, text out. Not here: reading tables (`numbers.py`), writing files (`write.py`), words, scripts and look
+of the page (`page/`). Equal reports give equal bytes.
 """
 
 import base64
@@ -31,7 +31,8 @@ MOST_COMPRESSION = 9
 _MISSING = Markup('<span class="missing">{}</span>')
 
 _CHART_LIBRARY = "vendor/echarts.min.js"
-_PAGE_SCRIPTS = ("script_tools.js", "charts.js", "costs.js", "report.js")
+_PAGE_FOLDER = "page/"
+_PAGE_SCRIPTS = ("tools.js", "charts.js", "costs.js", "report.js")
 
 # What could end a script element or a line of JavaScript; JSON reads the escapes as the characters themselves.
 _UNSAFE_IN_A_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
@@ -70,14 +71,14 @@ def report_html(report: Report) -> str:
     labels = _labels()
     library, script = _text(_CHART_LIBRARY), _page_script()
     shown = [pool for pool in report.pools if pool.has_traffic]
-    template = _environment().get_template("template.html.j2")
+    template = _environment().get_template("page.html.j2")
     return template.render(
         t=labels,
         report=report,
         shown=shown,
         unused=[pool for pool in report.pools if not pool.has_traffic],
         policy=_content_security_policy(library, script),
-        style=_own(_text("report.css")),
+        style=_own(_page_part("report.css")),
         library=_own(library),
         script=_own(script),
         page_data=_script_json(_page_data(report, shown)),
@@ -170,14 +171,18 @@ def _text(name: str) -> str:
     return files("usage_pipeline.report").joinpath(name).read_text(encoding="utf-8")
 
 
+def _page_part(name: str) -> str:
+    return _text(_PAGE_FOLDER + name)
+
+
 def _page_script() -> str:
     """The page's own files as one script, whose names nothing else sees."""
-    return '(() => {\n"use strict";\n' + "\n".join(_text(name) for name in _PAGE_SCRIPTS) + "})();\n"
+    return '(() => {\n"use strict";\n' + "\n".join(_page_part(name) for name in _PAGE_SCRIPTS) + "})();\n"
 
 
 @cache
 def _labels() -> dict[str, Any]:
-    return json.loads(_text("labels.json"))
+    return json.loads(_page_part("labels.json"))
 
 
 def _or_missing(text: str) -> str | Markup:
@@ -189,7 +194,7 @@ def _or_missing(text: str) -> str | Markup:
 def _environment() -> Environment:
     environment = Environment(
         autoescape=True,
-        loader=FunctionLoader(_text),
+        loader=FunctionLoader(_page_part),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

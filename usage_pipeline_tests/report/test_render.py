@@ -15,7 +15,8 @@ from usage_pipeline.report.render import report_html, report_json
 from usage_pipeline_tests.report.sample import HOSTILE_NAME, HOSTILE_TAG, SONNET_POOL
 
 PACKAGE = Path(contents.__file__).parent
-PAGE_SCRIPTS = sorted(PACKAGE.glob("*.js"))
+PAGE = PACKAGE / "page"
+PAGE_SCRIPTS = sorted(PAGE.glob("*.js"))
 
 
 class Elements(HTMLParser):
@@ -53,7 +54,7 @@ def test_page_refers_to_nothing_outside_itself(page: str) -> None:
     links = [attrs["href"] for tag, attrs in tags if tag == "link"]
     assert links == ["data:,"]
     assert "@import" not in page
-    assert "url(" not in (PACKAGE / "report.css").read_text()
+    assert "url(" not in (PAGE / "report.css").read_text()
 
 
 def test_only_the_pages_own_scripts_may_run(page: str) -> None:
@@ -172,7 +173,7 @@ def first_cells(section: str) -> list[str]:
 
 def test_every_label_of_the_page_exists(page: str) -> None:
     # Jinja stops at a missing label; the script would write "undefined".
-    labels = json.loads((PACKAGE / "labels.json").read_text())
+    labels = json.loads((PAGE / "labels.json").read_text())
     script = "".join(path.read_text() for path in PAGE_SCRIPTS)
     for path in set(re.findall(r"\bwords((?:\.\w+)+)", script)):
         found: Any = labels

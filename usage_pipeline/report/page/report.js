@@ -1,5 +1,5 @@
 // What follows the chosen window: contributions, statistics and charts of each pool, and the page's controls.
-// No build step: render.py joins script_tools.js, charts.js, costs.js and this file into one script of the page.
+// No build step: render.py joins tools.js, charts.js, costs.js and this file into one script of the page.
 // Not here: words (labels.json), numbers (numbers.py), the fixed part of the page (template.html.j2).
 
 // ---- Pools ---------------------------------------------------------------------------------------------------
