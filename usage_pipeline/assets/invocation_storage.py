@@ -13,9 +13,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from usage_pipeline.aws.bucket_objects import LogObject
 from usage_pipeline.aws.invocation_logging import LogDelivery
 from usage_pipeline.aws.log_listing import KnownDelivery
-from usage_pipeline.aws.log_objects import LogObject
 from usage_pipeline.invocation_logs.parts import FileResult
 from usage_pipeline.raw_tables import (
     INGESTED_OBJECTS,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from isal import igzip
 
+from usage_pipeline.aws.bucket_objects import LogObject
 from usage_pipeline.aws.errors import understanding
-from usage_pipeline.aws.log_objects import LogObject
 from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.sessions import AccountSession
 

@@ -1,7 +1,8 @@
 """Gets many log objects at once into files, with a bound on how many and how much is under way.
 
-Here: threads, bounds, giving up on a place that keeps failing. Not here: getting one object (`log_objects.py`,
-`log_events.py`), reading the files (`usage_pipeline/invocation_logs/`).
+Here: threads, bounds, giving up on a place that keeps failing. Not here: getting one object (`bucket_objects.py`,
+`log_events.py`), reading the files (`usage_pipeline/invocation_logs/`,
+`usage_pipeline/q_developer/`).
 """
 
 import contextlib
@@ -14,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
+from usage_pipeline.aws.bucket_objects import LARGEST_WHOLE_BYTES, LogObject, ObjectSource
 from usage_pipeline.aws.errors import AWS_ERRORS, Shortfall, shortfall_of
-from usage_pipeline.aws.log_objects import LARGEST_WHOLE_BYTES, LogObject, LogSource
 from usage_pipeline.aws.sessions import counted_api_calls
 
 OBJECTS_UNDER_WAY = 128
@@ -38,7 +39,7 @@ FAILURES_BEFORE_GIVING_UP = 20
 class FetchRequest:
     """An object, where it is to be had, and the file that is to hold it."""
 
-    source: LogSource
+    source: ObjectSource
     log: LogObject
     path: Path
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from usage_pipeline.aws.bucket_objects import LogObject, ObjectSource
 from usage_pipeline.aws.errors import AWS_ERRORS, Shortfall, cut, shortfall_of
 from usage_pipeline.aws.invocation_logging import LogDelivery, read_log_delivery
 from usage_pipeline.aws.log_events import LogGroup
-from usage_pipeline.aws.log_objects import LogBucket, LogObject, LogSource
+from usage_pipeline.aws.log_objects import LogBucket, LogSource
 from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.sessions import AccountSession
 
@@ -32,7 +33,7 @@ class KnownDelivery:
 class ListedLog:
     """One object and where it is to be had."""
 
-    source: LogSource
+    source: ObjectSource
     log: LogObject
 
 

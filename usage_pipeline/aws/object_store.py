@@ -1,7 +1,7 @@
 """S3 through obstore, which gets thousands of small objects a second where boto3 gets hundreds.
 
 Here: opening a bucket as an account, and obstore's errors as botocore's. Not here: which keys are read
-(`log_objects.py`).
+(`bucket_objects.py`).
 """
 
 import contextlib

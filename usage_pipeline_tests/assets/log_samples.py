@@ -15,9 +15,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from usage_pipeline.aws.bucket_objects import LogObject
 from usage_pipeline.aws.errors import ReadingError
 from usage_pipeline.aws.log_listing import ListedLog
-from usage_pipeline.aws.log_objects import LogObject
 from usage_pipeline.invocation_logs.rows import INVOCATION_SCHEMA
 from usage_pipeline.warehouse import ScopeKey
 

@@ -16,9 +16,9 @@ from usage_pipeline.assets.invocation_storage import (
     store_load,
     stored_requests,
 )
+from usage_pipeline.aws.bucket_objects import LogObject
 from usage_pipeline.aws.invocation_logging import LogDelivery
 from usage_pipeline.aws.log_listing import KnownDelivery
-from usage_pipeline.aws.log_objects import LogObject
 from usage_pipeline.invocation_logs.parts import FileResult
 from usage_pipeline.invocation_logs.quarantine import QuarantinedRecord
 from usage_pipeline.raw_tables import LOG_DELIVERY

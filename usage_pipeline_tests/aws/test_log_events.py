@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from usage_pipeline.aws.bucket_objects import LogObject
 from usage_pipeline.aws.errors import ReadingError, shortfall_of
 from usage_pipeline.aws.log_events import HOURS_AT_ONCE, LogGroup
-from usage_pipeline.aws.log_objects import LogObject
 from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.sessions import AccountSession
 from usage_pipeline.config import AccountSettings

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from usage_pipeline.aws import log_fetching
+from usage_pipeline.aws.bucket_objects import LogObject
 from usage_pipeline.aws.errors import ReadingDeniedError, ReadingError, Shortfall
 from usage_pipeline.aws.log_fetching import FAILURES_BEFORE_GIVING_UP, FetchedLog, FetchRequest, ReusedFiles, fetch_logs
-from usage_pipeline.aws.log_objects import LogObject
 from usage_pipeline.aws.sessions import count_api_call
 
 DAY = dt.date(2026, 11, 14)

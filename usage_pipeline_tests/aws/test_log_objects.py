@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from usage_pipeline.aws import log_objects
+from usage_pipeline.aws import bucket_objects
+from usage_pipeline.aws.bucket_objects import LogObject
 from usage_pipeline.aws.errors import AWS_ERRORS, ReadingError, Shortfall, shortfall_of
-from usage_pipeline.aws.log_objects import LOG_NAME, LogBucket, LogObject, log_folders
+from usage_pipeline.aws.log_objects import LOG_NAME, LogBucket, log_folders
 from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.sessions import AccountSession, counted_api_calls
 from usage_pipeline.config import AccountSettings
@@ -175,7 +176,7 @@ def test_a_file_that_held_a_longer_object_holds_the_new_one_only(s3: SmallS3, tm
 
 
 def test_a_large_object_is_streamed(s3: SmallS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_objects, "LARGEST_WHOLE_BYTES", 1000)
+    monkeypatch.setattr(bucket_objects, "LARGEST_WHOLE_BYTES", 1000)
     content = bytes(range(256)) * 20_000
     s3.objects = {"k": content}
 
@@ -237,7 +238,7 @@ def test_a_bucket_that_does_not_exist_is_told(s3: SmallS3) -> None:
 def test_a_list_that_is_denied_in_the_middle_is_told(s3: SmallS3, monkeypatch: pytest.MonkeyPatch) -> None:
     hour = f"{FOLDER}2026/11/14/08/"
     logs = bucket()
-    monkeypatch.setattr(logs, "_hour_folders", lambda _: [hour])
+    monkeypatch.setattr(bucket_objects.Bucket, "subfolders", lambda *_: [hour])
     s3.errors = {"LIST": (403, "AccessDenied")}
 
     assert shortfall(logs) == Shortfall("denied", "ListObjectsV2: AccessDenied: no. Allow s3:ListBucket.")
