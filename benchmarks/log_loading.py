@@ -15,8 +15,8 @@ import duckdb
 import pyarrow as pa
 
 from benchmarks import log_baseline
-from usage_pipeline.invocation_logs.files import parse_files
-from usage_pipeline.invocation_logs.parts import LogFile
+from usage_pipeline.log_files.files import parse_files
+from usage_pipeline.log_files.parts import LogFile
 from usage_pipeline.raw_tables import INVOCATIONS
 from usage_pipeline.warehouse import Warehouse, arrow_schema, transaction
 

@@ -1,6 +1,6 @@
 """One log object to rows and quarantined records: the whole way for content that is in memory.
 
-Not here: many objects in worker processes (`files.py`).
+Not here: many objects in worker processes (`log_files/files.py`).
 """
 
 from collections.abc import Iterator
@@ -10,10 +10,11 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from usage_pipeline.invocation_logs.quarantine import Quarantine, QuarantinedRecord
 from usage_pipeline.invocation_logs.reading import read_records
 from usage_pipeline.invocation_logs.records import LogRecord
 from usage_pipeline.invocation_logs.rows import INVOCATION_SCHEMA, invocation_rows
+from usage_pipeline.log_files.formats import FileFormat
+from usage_pipeline.log_files.quarantine import Quarantine, QuarantinedRecord
 
 RECORDS_AT_ONCE = 4_096
 """Records after which they are turned into an Arrow table; most objects hold fewer."""
@@ -59,3 +60,6 @@ def row_tables(source: BinaryIO, key: str, quarantine: Quarantine) -> Iterator[p
             waiting = []
     if waiting:
         yield invocation_rows(waiting)
+
+
+FILE_FORMAT = FileFormat(INVOCATION_SCHEMA, row_tables, unique_columns=frozenset({"request_id"}))

@@ -1,7 +1,7 @@
 """A log object's bytes to records: lines, blocks of lines and arrays, and what cannot be read set aside.
 
 Here: the order of attempts (a block at once, then its lines, then leniently, then quarantine), line numbers, bounds on
-memory. Not here: the shapes (`records.py`), unpacking (`unpacking.py`), rows (`rows.py`).
+memory. Not here: the shapes (`records.py`), unpacking (`log_files/`), rows (`rows.py`).
 """
 
 import hashlib
@@ -12,16 +12,12 @@ from typing import BinaryIO
 
 import msgspec
 
-from usage_pipeline.invocation_logs.json_arrays import elements
-from usage_pipeline.invocation_logs.quarantine import Quarantine
 from usage_pipeline.invocation_logs.records import LogRecord
-from usage_pipeline.invocation_logs.tolerant import (
-    NotJsonError,
-    UnusableRecordError,
-    read_leniently,
-    record_from,
-)
-from usage_pipeline.invocation_logs.unpacking import DamagedObjectError, unpacked
+from usage_pipeline.invocation_logs.tolerant import read_leniently, record_from
+from usage_pipeline.log_files.coercion import NotJsonError, UnusableRecordError
+from usage_pipeline.log_files.json_arrays import elements
+from usage_pipeline.log_files.quarantine import Quarantine
+from usage_pipeline.log_files.unpacking import DamagedObjectError, unpacked
 
 LONGEST_RECORD_BYTES = 64 * 1024 * 1024
 """A longer line is set aside unread. Bedrock accepts requests of 25 MB and logs at most 100 KB of a body in place."""

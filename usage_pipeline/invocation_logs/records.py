@@ -13,8 +13,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-LARGEST_COUNT = 2**63 - 1
-"""What a column of counts can hold."""
+from usage_pipeline.log_files.coercion import LARGEST_COUNT
 
 Count = Annotated[int, Meta(ge=0, le=LARGEST_COUNT)]
 """Tokens or images."""

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from usage_pipeline.invocation_logs.body_facts import NO_FACTS, BodyFacts, body_facts
 from usage_pipeline.invocation_logs.model_ids import profile_id
-from usage_pipeline.invocation_logs.records import LARGEST_COUNT, Identity, Input, LogRecord, Output
+from usage_pipeline.invocation_logs.records import Identity, Input, LogRecord, Output
+from usage_pipeline.log_files.coercion import LARGEST_COUNT
 
 _TEXT = pa.string()
 _COUNT = pa.int64()

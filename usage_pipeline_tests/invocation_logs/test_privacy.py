@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from usage_pipeline.invocation_logs.files import parse_files
 from usage_pipeline.invocation_logs.parsing import parse_object
-from usage_pipeline.invocation_logs.parts import LogFile
-from usage_pipeline.invocation_logs.tolerant import UnusableRecordError, read_leniently
+from usage_pipeline.invocation_logs.tolerant import read_leniently
+from usage_pipeline.log_files.coercion import UnusableRecordError
+from usage_pipeline.log_files.files import parse_files
+from usage_pipeline.log_files.parts import LogFile
 from usage_pipeline_tests.invocation_logs.log_text import KEY, bodies, gzipped, joined, line, record
 
 MARKER = "SecretOfTheCaller"

@@ -11,8 +11,8 @@ from unittest import mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from usage_pipeline.invocation_logs import unpacking
 from usage_pipeline.invocation_logs.parsing import ParsedObject, parse_object
+from usage_pipeline.log_files import unpacking
 from usage_pipeline_tests.invocation_logs.log_text import KEY, good_lines, gzipped, joined, record
 
 COUNTS = st.none() | st.integers(0, 2**63 - 1)

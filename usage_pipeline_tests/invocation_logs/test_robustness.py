@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from usage_pipeline.invocation_logs import reading, unpacking
+from usage_pipeline.invocation_logs import reading
 from usage_pipeline.invocation_logs.parsing import ParsedObject, parse_object
-from usage_pipeline.invocation_logs.quarantine import LISTED_PER_OBJECT
+from usage_pipeline.log_files import unpacking
+from usage_pipeline.log_files.quarantine import LISTED_PER_OBJECT
 from usage_pipeline_tests.invocation_logs.log_text import KEY, bodies, good_lines, gzipped, joined, line, record
 
 

@@ -1,6 +1,6 @@
 """Many log files to Parquet parts, in worker processes: no faster way than Python processes is needed.
 
-Here: dividing files among workers and collecting results. Not here: parsing (`parts.py`, `parsing.py`), loading the
+Here: dividing files among workers and collecting results. Not here: parsing (`parts.py`, `formats.py`), loading the
 parts into the warehouse.
 """
 
@@ -14,7 +14,8 @@ from queue import SimpleQueue
 
 import msgspec
 
-from usage_pipeline.invocation_logs.parts import FileResult, LogFile, PartWriter
+from usage_pipeline.log_files.formats import MODEL_INVOCATIONS, file_format
+from usage_pipeline.log_files.parts import FileResult, LogFile, PartWriter
 
 GROUP_BYTES = 1_000_000
 GROUP_FILES = 32
@@ -25,23 +26,28 @@ class WorkerEndedError(RuntimeError):
     """A worker process ended before it had parsed its files; the parts are not whole."""
 
 
-def parse_files(files: Iterable[LogFile], out_folder: Path, processes: int = 1) -> Iterator[FileResult]:
+def parse_files(
+    files: Iterable[LogFile], out_folder: Path, processes: int = 1, format_name: str = MODEL_INVOCATIONS
+) -> Iterator[FileResult]:
     """Parse log files into `out_folder/*.parquet` and give one result per file, in the order in which they finish.
 
-    The parts are whole when the iterator is exhausted, and hold `INVOCATION_SCHEMA` rows with duplicates; where no
-    file had a row there is no part. `files` is taken as workers become free, so files may still be being fetched;
-    a file may be deleted as soon as its result is there. Memory does not grow with the number or size of files.
-    With `processes=1` the work is done here; a worker process takes about 0.2 s to start.
+    `format_name` is one of `formats.py`; all of the files are of it. The parts are whole when the iterator is
+    exhausted, and hold rows of the format's schema with duplicates; where no file had a row there is no part. `files`
+    is taken as workers become free, so files may still be being fetched; a file may be deleted as soon as its result
+    is there. Memory does not grow with the number of files. With `processes=1` the work is done here; a worker process
+    takes about 0.2 s to start.
 
     Raises:
+        ValueError: there is no such format.
         OSError: a file cannot be read, or a part cannot be written (with `processes=1`).
         WorkerEndedError: the same in a worker, or the worker was killed.
     """
+    wanted = file_format(format_name)
     out_folder.mkdir(parents=True, exist_ok=True)
     if processes > 1:
-        yield from _Workers(files, out_folder, processes).results()
+        yield from _Workers(files, out_folder, processes, format_name).results()
         return
-    with PartWriter(out_folder / "part-0.parquet") as part:
+    with PartWriter(out_folder / "part-0.parquet", wanted) as part:
         for file in files:
             yield part.add(file)
 
@@ -49,10 +55,11 @@ def parse_files(files: Iterable[LogFile], out_folder: Path, processes: int = 1) 
 class _Workers:
     """Worker processes, each fed by a thread of its own."""
 
-    def __init__(self, files: Iterable[LogFile], out_folder: Path, processes: int) -> None:
+    def __init__(self, files: Iterable[LogFile], out_folder: Path, processes: int, format_name: str) -> None:
         self._files = iter(files)
         self._files_lock = threading.Lock()
         self._out_folder = out_folder
+        self._format_name = format_name
         self._running: list[subprocess.Popen[bytes]] = []
         self._is_stopped = False
         self._messages: SimpleQueue[FileResult | BaseException | None] = SimpleQueue()
@@ -87,7 +94,7 @@ class _Workers:
         """Keep one worker busy; the process starts with its first files. Ends with None, or with what went wrong."""
         try:
             if group := self._next_group():
-                with _started(self._out_folder / f"part-{number}.parquet") as process:
+                with _started(self._format_name, self._out_folder / f"part-{number}.parquet") as process:
                     self._running.append(process)
                     while group:
                         for result in _parsed(process, group):
@@ -111,10 +118,10 @@ class _Workers:
         return group
 
 
-def _started(part: Path) -> "subprocess.Popen[bytes]":
+def _started(format_name: str, part: Path) -> "subprocess.Popen[bytes]":
     # The worker finds this package where this process did, however that was.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-m", "usage_pipeline.invocation_logs.worker", str(part)]
+    command = [sys.executable, "-m", "usage_pipeline.log_files.worker", format_name, str(part)]
     return subprocess.Popen(  # noqa: S603 - our own module, run by this interpreter
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

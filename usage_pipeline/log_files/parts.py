@@ -10,18 +10,11 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from usage_pipeline.invocation_logs.parsing import row_tables
-from usage_pipeline.invocation_logs.quarantine import Quarantine, QuarantinedRecord
-from usage_pipeline.invocation_logs.rows import INVOCATION_SCHEMA
+from usage_pipeline.log_files.formats import FileFormat
+from usage_pipeline.log_files.quarantine import Quarantine, QuarantinedRecord
 
 ROWS_PER_GROUP = 122_880
 """Rows of a Parquet row group: the number that DuckDB reads in one go, and what a worker holds at most."""
-
-_REPEATING = [
-    name
-    for name in INVOCATION_SCHEMA.names
-    if INVOCATION_SCHEMA.field(name).type == pa.string() and name != "request_id"
-]
 
 
 class LogFile(msgspec.Struct, frozen=True):
@@ -49,8 +42,9 @@ class FileResult(msgspec.Struct, frozen=True):
 class PartWriter:
     """Writes the rows of log files into one Parquet file, which is there once a row was written and whole on exit."""
 
-    def __init__(self, part: Path) -> None:
+    def __init__(self, part: Path, file_format: FileFormat) -> None:
         self._part = part
+        self._format = file_format
         self._writer: pq.ParquetWriter | None = None
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
@@ -75,7 +69,7 @@ class PartWriter:
         quarantine = Quarantine()
         record_count = 0
         with Path(file.path).open("rb") as source:
-            for rows in row_tables(source, file.key, quarantine):
+            for rows in self._format.row_tables(source, file.key, quarantine):
                 record_count += rows.num_rows
                 self._write(rows)
         return FileResult(
@@ -99,10 +93,16 @@ class PartWriter:
         if self._writer is None:
             self._writer = pq.ParquetWriter(
                 self._part,
-                INVOCATION_SCHEMA,
+                self._format.schema,
                 compression="lz4",
-                use_dictionary=_REPEATING,  # pyright: ignore[reportArgumentType] - the stubs know only a boolean
+                use_dictionary=_repeating(self._format),  # pyright: ignore[reportArgumentType] - the stubs know only a boolean
                 write_statistics=False,
             )
         self._writer.write_table(pa.concat_tables(self._waiting), row_group_size=self._waiting_rows)
         self._waiting, self._waiting_rows = [], 0
+
+
+def _repeating(file_format: FileFormat) -> list[str]:
+    """The columns of text that are worth a dictionary."""
+    schema = file_format.schema
+    return [name for name in set(schema.names) - file_format.unique_columns if schema.field(name).type == pa.string()]

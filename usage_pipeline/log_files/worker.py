@@ -1,4 +1,4 @@
-"""A worker process: `python -m usage_pipeline.invocation_logs.worker PART` parses the files that it is told on stdin.
+"""A worker process: `python -m usage_pipeline.log_files.worker FORMAT PART` parses the files that it is told on stdin.
 
 A line on stdin is a JSON list of files, a line on stdout the result of one file; the part is whole when the process has
 ended. Not a `multiprocessing` worker, because those import the main program first, which here is often all of Dagster.
@@ -25,12 +25,13 @@ class _WithoutPandas(MetaPathFinder):
 def main() -> None:
     """Parse files until stdin ends."""
     sys.meta_path.insert(0, _WithoutPandas())
-    from usage_pipeline.invocation_logs.parts import LogFile, PartWriter  # here, because it imports pyarrow
+    from usage_pipeline.log_files.formats import file_format  # here, because these import pyarrow
+    from usage_pipeline.log_files.parts import LogFile, PartWriter
 
     gc.disable()  # records hold no cycles, and looking for them among so many takes a twentieth of the time
     files = msgspec.json.Decoder(list[LogFile])
     results = msgspec.json.Encoder()
-    with PartWriter(Path(sys.argv[1])) as part:
+    with PartWriter(Path(sys.argv[2]), file_format(sys.argv[1])) as part:
         for line in sys.stdin.buffer:
             for file in files.decode(line):
                 sys.stdout.buffer.write(results.encode(part.add(file)) + b"\n")

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from usage_pipeline.invocation_logs import files as files_module
-from usage_pipeline.invocation_logs import parts as parts_module
-from usage_pipeline.invocation_logs.files import WorkerEndedError, parse_files
 from usage_pipeline.invocation_logs.parsing import parse_object
-from usage_pipeline.invocation_logs.parts import FileResult, LogFile
-from usage_pipeline.invocation_logs.quarantine import QuarantinedRecord
 from usage_pipeline.invocation_logs.rows import INVOCATION_SCHEMA
+from usage_pipeline.log_files import files as files_module
+from usage_pipeline.log_files import parts as parts_module
+from usage_pipeline.log_files.files import WorkerEndedError, parse_files
+from usage_pipeline.log_files.parts import FileResult, LogFile
+from usage_pipeline.log_files.quarantine import QuarantinedRecord
 from usage_pipeline_tests.invocation_logs.log_text import KEY, good_lines, gzipped, line, record
 
 LINES = good_lines(300)
@@ -155,7 +155,15 @@ def test_a_reader_that_stops_early_leaves_no_process(
 
 def test_a_worker_imports_nothing_that_takes_long(tmp_path: Path, files: list[LogFile]) -> None:
     worker = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "usage_pipeline.invocation_logs.worker", str(tmp_path / "part")],
+        [
+            sys.executable,
+            "-X",
+            "importtime",
+            "-m",
+            "usage_pipeline.log_files.worker",
+            "model_invocations",
+            str(tmp_path / "part"),
+        ],
         input=msgspec.json.encode(files) + b"\n",
         capture_output=True,
         check=True,
