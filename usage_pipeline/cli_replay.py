@@ -1,11 +1,10 @@
 """The command `usage-pipeline replay`: what other settings would have done to a pool's stored calls.
 
-Here: options, the table and the JSON. Not here: the replay (`replays.py`), the limiters (`planning/limiter.py`).
+Here: options, and where what is said. Not here: the replay (`replays.py`), its words (`replay_texts.py`).
 """
 
 import datetime as dt
 import json
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,15 +15,7 @@ from usage_pipeline.cli_console import ConfigOption, err, out, say, settings_or_
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from usage_pipeline.planning.replay import Outcome, Settings
     from usage_pipeline.replays import Changes, Replayed
-
-
-MEMORY_LIMIT = "400MB"
-"""Memory for sorting the calls; more of them are sorted in temporary files."""
-
-MOST_TRAFFIC = 100
-"""Times today's calls; more would take gigabytes and says nothing of callers that are like today's."""
 
 
 def replay_command(
@@ -50,7 +41,7 @@ def replay_command(
 
     Estimates: AWS does not publish how its limiter measures a minute, so two shapes are shown.
     """
-    from usage_pipeline.replays import as_data
+    from usage_pipeline.replays import MOST_TRAFFIC, as_data
 
     if not 0 < traffic <= MOST_TRAFFIC:
         stop(f"--traffic is {traffic}; it is a factor of today's calls, above 0 and at most {MOST_TRAFFIC}.")
@@ -98,36 +89,26 @@ def _replayed_or_stop(
     first: dt.datetime | None,
     last: dt.datetime | None,
 ) -> "Replayed":
-    import duckdb
-
     from usage_pipeline.planning_inputs import Days
-    from usage_pipeline.replays import DEFAULT_DAYS, ask, newest_days, replayed
+    from usage_pipeline.replays import DEFAULT_DAYS, replay_published
 
-    with err.status("Replaying the stored calls …"), tempfile.TemporaryDirectory() as folder:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": MEMORY_LIMIT,
-            "temp_directory": folder,
-        }
+    days = Days(first.date(), last.date()) if first and last else count or DEFAULT_DAYS
+    with err.status("Replaying the stored calls …"):
         try:
-            with duckdb.connect(str(published), read_only=True, config=config) as con:
-                named = Days(first.date(), last.date()) if first and last else None
-                asked = ask(con, pool, changes, named or newest_days(con, pool, count or DEFAULT_DAYS))
-            return replayed(asked)
+            return replay_published(published, pool, changes, days)
         except ValueError as error:
             stop(str(error))
 
 
 def _show(found: "Replayed", published: Path) -> None:
+    from usage_pipeline.replay_texts import ESTIMATES, filled_in_text
     from usage_pipeline.replays import as_data
 
     data = as_data(found)
     say(f"{found.asked.pool_id}, {found.asked.days.first} to {found.asked.days.last}: {data['calls']:,} calls")
     out.print(_table(found))
-    say(
-        f"Filled in: the latency of {data['calls_without_latency']:,} calls, max_tokens of "
-        f"{data['calls_without_max_tokens']:,}. Left out: {data['calls_left_out']:,} calls without counts."
-    )
-    say("Estimates: AWS does not publish how its limiter measures a minute; it may lie between both shapes, or beside.")
+    say(filled_in_text(data))
+    say(ESTIMATES)
     say(f"{'from':12} {published}")
 
 
@@ -135,50 +116,13 @@ def _table(found: "Replayed") -> "Table":
     """Today's and the changed settings side by side, each for both shapes."""
     from rich.table import Table
 
+    from usage_pipeline.replay_texts import columns_of, lines_of
+
     table = Table(box=None, pad_edge=False)
     table.add_column("")
-    columns: list[tuple[Settings, Outcome]] = []
-    for label, settings, outcomes in (
-        ("today", found.asked.today, found.today),
-        ("changed", found.asked.changed, found.changed),
-    ):
-        for outcome in outcomes or ():
-            if settings is not None:
-                table.add_column(f"{label}\n{outcome.shape}", justify="right")
-                columns.append((settings, outcome))
-    for name, values in _lines(columns):
+    columns = columns_of(found)
+    for column in columns:
+        table.add_column(f"{column.label}\n{column.outcome.shape}", justify="right")
+    for name, values in lines_of(columns):
         table.add_row(name, *values)
     return table
-
-
-def _lines(columns: "list[tuple[Settings, Outcome]]") -> list[tuple[str, list[str]]]:
-    settings = [each for each, _ in columns]
-    outcomes = [each for _, each in columns]
-    return [
-        ("tokens per minute", [f"{each.limits.tokens:,}" for each in settings]),
-        ("requests per minute", [_count(each.limits.requests) for each in settings]),
-        ("burndown rate", [f"{float(each.burndown_rate):g}" for each in settings]),
-        ("max_tokens", ["as called" if each.max_tokens is None else f"{each.max_tokens:,}" for each in settings]),
-        ("traffic", [f"x {each.traffic:g}" for each in settings]),
-        ("requests", [f"{each.requests:,}" for each in outcomes]),
-        ("throttled requests", [_with_share(each) for each in outcomes]),
-        ("attempts", [f"{each.attempts:,}" for each in outcomes]),
-        ("lost requests", [f"{each.lost_requests:,}" for each in outcomes]),
-        ("minutes with throttles", [f"{each.throttled_minutes:,}" for each in outcomes]),
-        ("wait P99", [_seconds(each.wait_p99) for each in outcomes]),
-        ("longest wait", [_seconds(each.wait_max) for each in outcomes]),
-        ("answers that are cut", [f"{each.cut_answers:,}" for each in outcomes]),
-    ]
-
-
-def _count(value: int | None) -> str:
-    return "not known" if value is None else f"{value:,}"
-
-
-def _seconds(value: float | None) -> str:
-    return "none served" if value is None else f"{value:.1f} s"
-
-
-def _with_share(outcome: "Outcome") -> str:
-    share = outcome.throttled_share
-    return f"{outcome.throttled_requests:,}" + ("" if share is None else f" ({share:.2%})")

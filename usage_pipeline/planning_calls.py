@@ -97,13 +97,20 @@ _TYPES: dict[str, type] = {
 _ROWS_AT_ONCE = 100_000
 
 
+def count_calls(con: duckdb.DuckDBPyConnection, pool_id: str, days: Days) -> tuple[int, int]:
+    """Answered calls of a pool on the days, and those of them that `logged_calls` has."""
+    asked = {"pool": pool_id, "first": days.first, "last": days.last}
+    answered, usable = con.execute(f"select count(*), count(reserved_tokens) {_ANSWERED}", asked).fetchone() or (0, 0)
+    return answered, usable
+
+
 def logged_calls(con: duckdb.DuckDBPyConnection, pool_id: str, days: Days) -> LoggedCalls:
     """The answered calls of a pool on the days.
 
     A call without latency gets CloudWatch's average of the pool and minute, else the median of the pool's others.
     """
     asked = {"pool": pool_id, "first": days.first, "last": days.last}
-    answered, usable = con.execute(f"select count(*), count(reserved_tokens) {_ANSWERED}", asked).fetchone() or (0, 0)
+    answered, usable = count_calls(con, pool_id, days)
     columns: dict[str, Any] = {name: np.empty(usable, dtype) for name, dtype in _TYPES.items()}
     application = np.empty(usable, np.int32)
     names: dict[str, int] = {}

@@ -6,22 +6,30 @@ Here: the request, its errors in words, today's and the changed settings, result
 
 import datetime as dt
 import difflib
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 
 from usage_pipeline.planning.limiter import Limits
-from usage_pipeline.planning.replay import Calls, Outcome, Settings, replay
-from usage_pipeline.planning_calls import LoggedCalls, logged_calls
+from usage_pipeline.planning.replay import Calls, Outcome, Progress, Settings, part_of, replay
+from usage_pipeline.planning_calls import LoggedCalls, count_calls, logged_calls
 from usage_pipeline.planning_inputs import Days
 
 DEFAULT_DAYS = 7
 """Days that are replayed when none are named."""
+
+MEMORY_LIMIT = "400MB"
+"""Memory for sorting the calls; more of them are sorted in temporary files."""
+
+MOST_TRAFFIC = 100
+"""Times today's calls; more would take gigabytes and says nothing of callers that are like today's."""
 
 NEAR_MATCHES = 5
 """Pools that an error names when a pool does not exist."""
@@ -73,6 +81,51 @@ class Replayed:
     changed: tuple[Outcome, ...]
 
 
+def replay_published(
+    published: Path,
+    pool_id: str,
+    changes: Changes,
+    days: Days | int = DEFAULT_DAYS,
+    most_calls: int | None = None,
+    progress: Progress | None = None,
+) -> Replayed:
+    """Replay the pool's calls of the published file: of the days, or of so many newest ones.
+
+    Args:
+        published: the file that readers open.
+        pool_id: a pool of `marts.quota_pools`.
+        changes: what is other than today.
+        days: the days, or how many, counted back from the pool's newest answered call.
+        most_calls: more calls than these, times the traffic, are refused; None refuses none.
+        progress: is told the share that is done.
+
+    Raises:
+        ReplayError: the pool, its calls, a limit or a rate is not there, or there are too many calls.
+        ValueError: they are too many days for one replay.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": MEMORY_LIMIT,
+            "temp_directory": folder,
+        }
+        with duckdb.connect(str(published), read_only=True, config=config) as con:
+            named = newest_days(con, pool_id, days) if isinstance(days, int) else days
+            if most_calls is not None:
+                _refuse_too_many(count_calls(con, pool_id, named)[1], changes.traffic, most_calls, named)
+            asked = ask(con, pool_id, changes, named)
+        return replayed(asked, progress)
+
+
+def _refuse_too_many(calls: int, traffic: float, most_calls: int, days: Days) -> None:
+    sent = round(calls * max(traffic, 1.0))
+    if sent > most_calls:
+        times = f", {sent:,} with the traffic that is asked for" if sent > calls else ""
+        raise ReplayError(
+            f"There are {calls:,} calls from {days.first} to {days.last}{times}; at most {most_calls:,} are replayed "
+            "here. Choose fewer days, or run the command, which replays them all."
+        )
+
+
 def ask(con: duckdb.DuckDBPyConnection, pool_id: str, changes: Changes, days: Days) -> Asked:
     """What is to be replayed of the pool on the days.
 
@@ -92,17 +145,22 @@ def ask(con: duckdb.DuckDBPyConnection, pool_id: str, changes: Changes, days: Da
     return Asked(pool_id, days, calls, _settings(pool), changed)
 
 
-def replayed(asked: Asked) -> Replayed:
-    """Send the calls through both settings.
+def replayed(asked: Asked, progress: Progress | None = None) -> Replayed:
+    """Send the calls through both settings; `progress` is told the share that is done.
 
     Raises:
         ValueError: they are too many days for one replay.
     """
     logged = asked.calls
     calls = Calls(logged.start, logged.input, logged.cache_write, logged.output, logged.max_tokens, logged.duration)
-    today = replay(calls, asked.today) if asked.today else None
-    same = today is not None and asked.changed == asked.today
-    return Replayed(asked, today, today if today is not None and same else replay(calls, asked.changed))
+    tell: Progress = progress or (lambda _: None)
+    if asked.today is None:
+        return Replayed(asked, None, replay(calls, asked.changed, tell))
+    if asked.changed == asked.today:
+        today = replay(calls, asked.today, tell)
+        return Replayed(asked, today, today)
+    today = replay(calls, asked.today, part_of(tell, 0, 2))
+    return Replayed(asked, today, replay(calls, asked.changed, part_of(tell, 1, 2)))
 
 
 def pool_settings(con: duckdb.DuckDBPyConnection, pool_id: str) -> PoolSettings:

@@ -5,6 +5,7 @@ calls. Both shapes of window are replayed, because AWS does not publish which on
 """
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
@@ -15,6 +16,8 @@ import numpy.typing as npt
 from usage_pipeline.planning.limiter import MINUTE, Bucket, Demand, Integers, Limiter, Limits, Window
 
 Floats = npt.NDArray[np.float64]
+Progress = Callable[[float], None]
+"""Is told, from time to time, the share of a replay that is done, from 0 to 1."""
 Shape = Literal["bucket", "window"]
 SHAPES: tuple[Shape, ...] = ("bucket", "window")
 """bucket: refills evenly, holds one minute's quota. window: starts from zero in every minute of the clock."""
@@ -94,11 +97,23 @@ class Outcome:
         return self.throttled_requests / self.requests if self.requests else None
 
 
-def replay(calls: Calls, settings: Settings) -> tuple[Outcome, ...]:
+def _tell_nobody(_: float) -> None:
+    pass
+
+
+def part_of(progress: Progress, part: int, parts: int) -> Progress:
+    """Tells of one of equal parts, numbered from 0, as of the whole."""
+    return lambda share: progress((part + share) / parts)
+
+
+def replay(calls: Calls, settings: Settings, progress: Progress = _tell_nobody) -> tuple[Outcome, ...]:
     """One outcome per shape of window. The true limiter may lie between them, or beside."""
     _refuse_impossible(calls, settings)
     demand, cut_answers = demand_of(calls, settings)
-    return tuple(replay_demand(demand, settings, shape, cut_answers) for shape in SHAPES)
+    return tuple(
+        replay_demand(demand, settings, shape, cut_answers, part_of(progress, part, len(SHAPES)))
+        for part, shape in enumerate(SHAPES)
+    )
 
 
 def demand_of(calls: Calls, settings: Settings) -> tuple[Demand, int]:
@@ -136,9 +151,11 @@ def _traffic(calls: Calls, factor: float, seed: int) -> tuple[Integers, Floats |
     return chosen, moved
 
 
-def replay_demand(demand: Demand, settings: Settings, shape: Shape, cut_answers: int = 0) -> Outcome:
+def replay_demand(
+    demand: Demand, settings: Settings, shape: Shape, cut_answers: int = 0, progress: Progress = _tell_nobody
+) -> Outcome:
     """Send calls through one limiter."""
-    return _sent(demand, settings, shape, len(demand)).outcome(shape, len(demand), cut_answers)
+    return _sent(demand, settings, shape, len(demand), progress).outcome(shape, len(demand), cut_answers)
 
 
 def smallest_quota(calls: Calls, settings: Settings, shape: Shape, share: float = LARGEST_THROTTLED) -> int | None:
@@ -167,19 +184,22 @@ def smallest_quota(calls: Calls, settings: Settings, shape: Shape, share: float 
     return enough
 
 
-def _sent(demand: Demand, settings: Settings, shape: Shape, allowed: int) -> "_Tally":
+def _sent(
+    demand: Demand, settings: Settings, shape: Shape, allowed: int, progress: Progress = _tell_nobody
+) -> "_Tally":
     """Send calls through one limiter until more than `allowed` requests were throttled.
 
     Stretches without a throttle are taken at once, the others call by call.
     """
     start = int(demand.start[0]) if len(demand) else 0
     limiter = Bucket(settings.limits, start) if shape == "bucket" else Window(settings.limits, start)
-    tally = _Tally(settings)
+    tally = _Tally(settings, progress)
     position, stretch = 0, _FIRST_STRETCH
     while position < len(demand) and tally.throttled_requests <= allowed:
         part = demand.part(position, position + stretch)
         taken = limiter.admit_many(part)
         position += taken
+        tally.progress(position / len(demand))
         if taken == len(part):
             stretch = min(stretch * 4, _LONGEST_STRETCH)
             continue
@@ -191,7 +211,8 @@ def _sent(demand: Demand, settings: Settings, shape: Shape, allowed: int) -> "_T
 class _Tally:
     """Counts of one replay, and the random waits of its retries."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, progress: Progress) -> None:
+        self.progress = progress
         self.attempts_allowed = settings.attempts
         shares = np.random.default_rng(settings.seed).random(_DRAWS)
         self.shares: list[float] = shares.tolist()
@@ -247,6 +268,7 @@ def _step(demand: Demand, position: int, limiter: Limiter, tally: _Tally, allowe
                 tally.throttled_requests += 1
                 _throttled(ts, position, 1, retries, tally)
             position += 1
+        tally.progress(position / len(demand))
         if position == len(demand):
             _retry_until(None, retries, demand, limiter, tally)
     return position
