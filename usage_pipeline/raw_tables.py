@@ -355,6 +355,8 @@ PRICE_OVERRIDES = StoredTable(
         valid_from | timestamp | first moment, UTC
         valid_to | timestamp | end, UTC, exclusive; NULL while it holds
         entered_by | varchar | who entered it
+        changed_by | varchar | who edited the row last in the dashboard; NULL when nobody did
+        changed_at | timestamp | when, UTC
     """),
 )
 

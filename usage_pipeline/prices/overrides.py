@@ -4,11 +4,13 @@ Here: the rows of raw.price_overrides. Not here: list prices (`price_rows.py`), 
 override a request gets; SQL decides that in the order that this package's docstring states.
 """
 
+from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from usage_pipeline.config_values import checked_moment
 from usage_pipeline.prices.price_rows import End, EndpointType, Moment, Price, TokenKind, is_after
 from usage_pipeline.reference import ReferenceRow, Text, none_if_empty
 
@@ -16,7 +18,12 @@ _EITHER = "exactly one of usd_per_million and discount_percent is given"
 
 
 class PriceOverride(ReferenceRow):
-    """An agreed price, or a discount off the list price, for the models of a pattern while the row is valid."""
+    """An agreed price, or a discount off the list price, for the models of a pattern while the row is valid.
+
+    `changed_by` and `changed_at` are of the row's last edit in the dashboard, None when there was none.
+    """
+
+    optional_columns: ClassVar[tuple[str, ...]] = ("changed_by", "changed_at")
 
     model_pattern: Text
     endpoint_type: Annotated[EndpointType | Literal["*"], Field(description="on_demand, geo, global, or * for all")]
@@ -37,6 +44,15 @@ class PriceOverride(ReferenceRow):
     valid_from: Moment
     valid_to: End
     entered_by: Text
+    changed_by: Annotated[
+        str | None, BeforeValidator(none_if_empty), Field(description="who changed the row last, or nothing")
+    ] = None
+    changed_at: Annotated[
+        datetime | None,
+        BeforeValidator(checked_moment),
+        BeforeValidator(none_if_empty),
+        Field(description="a UTC time such as 2026-11-15T10:30:00Z, or nothing"),
+    ] = None
 
     @field_validator("discount_percent")
     @classmethod

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from usage_pipeline.prices.overrides import PriceOverride
 from usage_pipeline.prices.price_rows import ModelPrice
-from usage_pipeline.reference import ReferenceDataError, numbered_rows, reference_path
+from usage_pipeline.reference import ReferenceDataError, numbered_rows, numbered_rows_of, reference_path
 
 Dated = TypeVar("Dated", ModelPrice, PriceOverride)
 
@@ -49,19 +49,27 @@ def read_price_overrides(path: Path) -> list[PriceOverride]:
     return _dated_rows(path, PriceOverride)
 
 
+def price_overrides_of(text: str, name: str) -> list[tuple[int, PriceOverride]]:
+    """The same of a file's text that is not stored yet, each row with the line that it ends on."""
+    return _one_at_a_time(name, numbered_rows_of(text, name, PriceOverride))
+
+
 def _dated_rows(path: Path, row_type: type[Dated]) -> list[Dated]:
-    """The file's rows, whose key ends with `valid_from` and of which one holds at a time for the rest of the key."""
-    numbered = numbered_rows(path, row_type)
+    return [row for _, row in _one_at_a_time(path.name, numbered_rows(path, row_type))]
+
+
+def _one_at_a_time(name: str, numbered: list[tuple[int, Dated]]) -> list[tuple[int, Dated]]:
+    """The rows, whose key ends with `valid_from` and of which one holds at a time for the rest of the key."""
     ordered = sorted(numbered, key=lambda line_and_row: line_and_row[1].key())
     for (earlier_line, earlier), (line, later) in pairwise(ordered):
         same = earlier.key()[:-1] == later.key()[:-1]
         if same and (earlier.valid_to is None or earlier.valid_to > later.valid_from):
             raise ReferenceDataError(
-                f"{path.name}, line {line}, column valid_from: read {_written(later.valid_from)!r}, but the row of line"
+                f"{name}, line {line}, column valid_from: read {written(later.valid_from)!r}, but the row of line"
                 f" {earlier_line} has the same {' | '.join(later.key()[:-1])} and holds then; allowed is a row that"
                 " starts when the other has ended (valid_to)."
             )
-    return [row for _, row in numbered]
+    return numbered
 
 
 def price_file_text(rows: Iterable[ModelPrice]) -> str:
@@ -70,11 +78,11 @@ def price_file_text(rows: Iterable[ModelPrice]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(ModelPrice.model_fields)
     for row in sorted(rows, key=ModelPrice.key):
-        writer.writerow([_written(value) for value in row.model_dump().values()])
+        writer.writerow([written(value) for value in row.model_dump().values()])
     return text.getvalue()
 
 
-def _written(value: object) -> str:
+def written(value: object) -> str:
     """A value as files have it: nothing for None, plain decimals, UTC times without needless zeros."""
     if value is None:
         return ""

@@ -5,11 +5,12 @@ the facts; SQL and `quotas/` decide that.
 """
 
 import csv
+import io
 from collections.abc import Sequence
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -38,6 +39,9 @@ class ReferenceRow(BaseModel):
     """One row of a reference file; its fields are the file's columns, in order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    optional_columns: ClassVar[tuple[str, ...]] = ()
+    """The last columns, when a file may leave all of them out; their values are None then."""
 
     def key(self) -> tuple[str, ...]:
         """What may occur once in the file."""
@@ -119,26 +123,41 @@ def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
 
 def numbered_rows(path: Path, row_type: type[Row]) -> list[tuple[int, Row]]:
     """The same rows, each with the line of the file that it ends on."""
-    rows = _checked_rows(path, row_type)
+    try:
+        # Excel writes a byte order mark before the first column's name.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path.name, error) from error
+    return numbered_rows_of(text, path.name, row_type)
+
+
+def numbered_rows_of(text: str, name: str, row_type: type[Row]) -> list[tuple[int, Row]]:
+    """The same of a file's text, with the line ends of the file; `name` is what errors call the file."""
+    rows = _checked_rows(text, name, row_type)
     first_lines: dict[tuple[str, ...], int] = {}
     for line, row in rows:
         if row.key() in first_lines:
             raise ReferenceDataError(
-                f"{path.name}, line {line}: {' | '.join(row.key())} was given on line {first_lines[row.key()]} already."
+                f"{name}, line {line}: {' | '.join(row.key())} was given on line {first_lines[row.key()]} already."
             )
         first_lines[row.key()] = line
     return rows
 
 
-def _checked_rows(path: Path, row_type: type[Row]) -> list[tuple[int, Row]]:
+def _checked_rows(text: str, name: str, row_type: type[Row]) -> list[tuple[int, Row]]:
     try:
-        # Excel writes a byte order mark before the first column's name.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            _check_header(path, next(reader, []), row_type)
-            return [(reader.line_num, _row(path, reader.line_num, values, row_type)) for values in reader if values]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ReferenceDataError(f"{path.name} cannot be read as a CSV file in UTF-8: {error}.") from error
+        reader = csv.reader(io.StringIO(text, newline=""))
+        columns = _columns(name, next(reader, []), row_type)
+        return [
+            (reader.line_num, _row(name, reader.line_num, columns, values, row_type)) for values in reader if values
+        ]
+    except csv.Error as error:
+        raise _unreadable(name, error) from error
+
+
+def _unreadable(name: str, error: Exception) -> ReferenceDataError:
+    return ReferenceDataError(f"{name} cannot be read as a CSV file in UTF-8: {error}.")
 
 
 def burndown_rates() -> list[BurndownRate]:
@@ -183,20 +202,22 @@ def refuse_overlaps(path: Path, rates: Sequence[BurndownRate]) -> None:
             )
 
 
-def _check_header(path: Path, header: list[str], row_type: type[ReferenceRow]) -> None:
-    allowed = list(row_type.model_fields)
-    if header != allowed:
+def _columns(name: str, header: list[str], row_type: type[ReferenceRow]) -> list[str]:
+    """The columns of a file, which are the row's, or those without the optional ones."""
+    allowed, optional = list(row_type.model_fields), row_type.optional_columns
+    if header not in (allowed, allowed[: len(allowed) - len(optional)]):
+        without = f" ({', '.join(optional)} may be left out)" if optional else ""
         raise ReferenceDataError(
-            f"{path.name}, line 1: read the columns {', '.join(header) or '(none)'}; allowed are {', '.join(allowed)},"
-            " in this order."
+            f"{name}, line 1: read the columns {', '.join(header) or '(none)'}; allowed are {', '.join(allowed)},"
+            f" in this order{without}."
         )
+    return header
 
 
-def _row(path: Path, line: int, values: list[str], row_type: type[Row]) -> Row:
-    columns = list(row_type.model_fields)
+def _row(name: str, line: int, columns: list[str], values: list[str], row_type: type[Row]) -> Row:
     if len(values) != len(columns):
         raise ReferenceDataError(
-            f"{path.name}, line {line}: read {len(values)} values; allowed are {len(columns)}: {', '.join(columns)}."
+            f"{name}, line {line}: read {len(values)} values; allowed are {len(columns)}: {', '.join(columns)}."
         )
     read = {column: value.strip() for column, value in zip(columns, values, strict=True)}
     try:
@@ -205,5 +226,5 @@ def _row(path: Path, line: int, values: list[str], row_type: type[Row]) -> Row:
         column = str(error.errors()[0]["loc"][0])
         allowed = row_type.model_fields[column].description
         raise ReferenceDataError(
-            f"{path.name}, line {line}, column {column}: read {read[column]!r}; allowed is {allowed}."
+            f"{name}, line {line}, column {column}: read {read[column]!r}; allowed is {allowed}."
         ) from error
