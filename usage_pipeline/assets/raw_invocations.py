@@ -1,12 +1,13 @@
 """Requests from the model invocation logs, by UTC day, and the rules that name their applications.
 
-Not here: finding, getting and parsing objects (`aws/`, `invocation_logs/`), storing them (`invocation_loading.py`,
-`invocation_storage.py`), where logs go (`raw_catalogue.py`).
+Not here: finding, getting and parsing objects (`aws/`, `invocation_logs/`), storing them (`log_loading.py`,
+`log_storage.py`), where logs go (`raw_catalogue.py`).
 """
 
 import contextlib
 import dataclasses
 import datetime as dt
+import functools
 import shutil
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -16,20 +17,17 @@ import dagster as dg
 import duckdb
 import pyarrow as pa
 
-from usage_pipeline.assets.invocation_loading import LoadSummary, load_logs
-from usage_pipeline.assets.invocation_storage import (
-    SOURCE,
-    known_deliveries,
-    read_objects,
-    recount_requests,
-    stored_requests,
-)
+from usage_pipeline.assets.invocation_storage import LOGGED_REQUESTS, known_deliveries
+from usage_pipeline.assets.log_loading import LoadSummary, LogKind, load_logs
+from usage_pipeline.assets.log_storage import read_objects, recount_rows, stored_rows
 from usage_pipeline.assets.metadata import reading_metadata, stored_table_schema
 from usage_pipeline.assets.readings import Coverage, ReadingStamp, read_until, scope_key, status_rows
 from usage_pipeline.aws.access import AwsAccess
 from usage_pipeline.aws.log_listing import LogListing, list_logs
 from usage_pipeline.aws.source_reading import ScopeReading
 from usage_pipeline.config import Settings
+from usage_pipeline.log_files.files import parse_files
+from usage_pipeline.log_files.formats import MODEL_INVOCATIONS
 from usage_pipeline.partitions import daily_partitions, partition_days
 from usage_pipeline.raw_tables import APPLICATION_RULES, INVOCATIONS, LOG_DELIVERY
 from usage_pipeline.warehouse import (
@@ -41,6 +39,8 @@ from usage_pipeline.warehouse import (
 )
 
 LogReading = ScopeReading[LogListing]
+
+INVOCATION_LOGS = LogKind(LOGGED_REQUESTS, functools.partial(parse_files, format_name=MODEL_INVOCATIONS))
 
 
 @dg.asset(
@@ -65,7 +65,7 @@ def raw_invocations(
     now = settings.now()
     with warehouse.connect() as con:
         known = known_deliveries(con)
-        already_read = read_objects(con, days)
+        already_read = read_objects(con, LOGGED_REQUESTS, days)
     listings = aws.read(lambda session, scope: list_logs(session, scope, known.get(scope_key(scope), ()), days, now))
     wanted = [
         (scope, listed)
@@ -76,12 +76,12 @@ def raw_invocations(
         if (*scope, listed.log.bucket, listed.log.key, listed.log.etag) not in already_read
     ]
     with unread_logs(settings.data_folder) as folder, warehouse.connect() as con:
-        loaded = load_logs(con, wanted, folder)
+        loaded = load_logs(con, INVOCATION_LOGS, wanted, folder)
         readings = [_after_load(reading, loaded) for reading in listings]
         coverage = _coverage(con, readings, loaded, days, now)
-        stamp = ReadingStamp(SOURCE, context.run_id, now)
+        stamp = ReadingStamp(INVOCATIONS.name, context.run_id, now)
         record_source_status(con, status_rows(stamp, days, readings, aws.resolved.unreachable, coverage))
-        recount_requests(con, SOURCE, loaded.days)
+        recount_rows(con, LOGGED_REQUESTS, loaded.days)
     return dg.MaterializeResult(
         metadata={
             **reading_metadata(INVOCATIONS, loaded.row_count, readings),
@@ -121,7 +121,7 @@ def _coverage(
     now: dt.datetime,
 ) -> dict[tuple[str, str, dt.date], Coverage]:
     """What is stored now of each day of each scope whose logs were listed, and what is missing of it."""
-    counts = stored_requests(con, days)
+    counts = stored_rows(con, LOGGED_REQUESTS, days)
     coverage: dict[tuple[str, str, dt.date], Coverage] = {}
     for reading in readings:
         if (listing := reading.value) is None:

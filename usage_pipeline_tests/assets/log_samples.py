@@ -116,5 +116,5 @@ class FakeLogs:
         self.failing[self.key(name, folder)] = ReadingError("GetObject: the network is gone")
 
 
-def stored_rows(con: duckdb.DuckDBPyConnection, columns: str = "request_id, output_tokens") -> list[tuple[Any, ...]]:
+def stored_columns(con: duckdb.DuckDBPyConnection, columns: str = "request_id, output_tokens") -> list[tuple[Any, ...]]:
     return con.execute(f"select {columns} from raw.invocations order by all").fetchall()

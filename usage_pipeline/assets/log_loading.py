@@ -1,7 +1,7 @@
-"""From listed log objects to stored requests: get, parse and store, so many rows at a time.
+"""From listed log objects to stored rows: get, parse and store, so many rows at a time.
 
 Here: the order of steps, and what may wait on disk. Not here: each step (`aws/log_fetching.py`,
-`invocation_logs/files.py`, `invocation_storage.py`), Dagster.
+`log_files/files.py`, `log_storage.py`), Dagster.
 """
 
 import datetime as dt
@@ -9,18 +9,17 @@ import itertools
 import os
 import shutil
 from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 
-from usage_pipeline.assets.invocation_storage import ReadLog, StoredLoad, store_load
+from usage_pipeline.assets.log_storage import LoggedTable, ReadLog, StoredLoad, store_load
 from usage_pipeline.aws.errors import Shortfall, cut
 from usage_pipeline.aws.log_fetching import FetchedLog, FetchRequest, ReusedFiles, fetch_logs
 from usage_pipeline.aws.log_listing import ListedLog
-from usage_pipeline.invocation_logs.files import parse_files
-from usage_pipeline.invocation_logs.parts import LogFile
+from usage_pipeline.log_files.parts import FileResult, LogFile
 from usage_pipeline.warehouse import ScopeKey
 
 ROWS_AT_ONCE = 2_000_000
@@ -32,14 +31,26 @@ SMALL_LOAD_BYTES = 8_000_000
 MOST_PROCESSES = 8
 
 
+ParseFiles = Callable[[Iterable[LogFile], Path, int], Iterator[FileResult]]
+"""Parses files into Parquet parts of a folder with so many processes, as `log_files.files.parse_files` does."""
+
+
+@dataclass(frozen=True)
+class LogKind:
+    """One kind of log objects: the table that their rows go to, and how they are parsed."""
+
+    logged: LoggedTable
+    parse: ParseFiles
+
+
 @dataclass
 class LoadSummary:
     """What a load did so far."""
 
     row_count: int = 0
-    """Requests that are new, or better than the stored copy."""
+    """Rows that are new, or better than the stored copy."""
     days: set[dt.date] = field(default_factory=set[dt.date])
-    """UTC days that gained or changed requests."""
+    """UTC days that gained or changed rows."""
     object_count: int = 0
     record_count: int = 0
     """Readable records in the objects, copies included."""
@@ -62,7 +73,7 @@ class LoadSummary:
 
 
 def load_logs(
-    con: duckdb.DuckDBPyConnection, wanted: Sequence[tuple[ScopeKey, ListedLog]], folder: Path
+    con: duckdb.DuckDBPyConnection, kind: LogKind, wanted: Sequence[tuple[ScopeKey, ListedLog]], folder: Path
 ) -> LoadSummary:
     """Get, parse and store the objects; what was stored before an error stays stored, and in the ledger.
 
@@ -73,14 +84,19 @@ def load_logs(
         OSError: the disk is full, for example.
         WorkerEndedError: a worker process was killed.
     """
-    return _Load(con, folder, wanted).run()
+    return _Load(con, kind, folder, wanted).run()
 
 
 class _Load:
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, folder: Path, wanted: Sequence[tuple[ScopeKey, ListedLog]]
+        self,
+        con: duckdb.DuckDBPyConnection,
+        kind: LogKind,
+        folder: Path,
+        wanted: Sequence[tuple[ScopeKey, ListedLog]],
     ) -> None:
         self._con = con
+        self._kind = kind
         self._folder = folder
         self._files = ReusedFiles(folder)
         self._wanted = wanted
@@ -114,13 +130,13 @@ class _Load:
         """Parse and store about `ROWS_AT_ONCE` rows; False when there was nothing left."""
         self._rows_waiting = 0
         read: list[ReadLog] = []
-        for result in parse_files(self._log_files(fetched), parts, self._processes):
+        for result in self._kind.parse(self._log_files(fetched), parts, self._processes):
             answer = self._fetched.pop(result.path)
             read.append(ReadLog(self._scopes[answer.request.path], answer.log, result))
             self._rows_waiting += result.record_count
             self._files.give_back(answer.request.path)
         if read:
-            self._add(read, store_load(self._con, sorted(parts.glob("*.parquet")), read))
+            self._add(read, store_load(self._con, self._kind.logged, sorted(parts.glob("*.parquet")), read))
         shutil.rmtree(parts)
         return bool(read)
 

@@ -9,12 +9,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from usage_pipeline.assets import invocation_loading
-from usage_pipeline.assets.invocation_loading import LoadSummary, load_logs
-from usage_pipeline.assets.invocation_storage import read_objects
+from usage_pipeline.assets import log_loading
+from usage_pipeline.assets.invocation_storage import LOGGED_REQUESTS
+from usage_pipeline.assets.log_loading import LoadSummary, load_logs
+from usage_pipeline.assets.log_storage import read_objects
+from usage_pipeline.assets.raw_invocations import INVOCATION_LOGS
 from usage_pipeline.aws.errors import Shortfall
 from usage_pipeline.warehouse import prepare_tables
-from usage_pipeline_tests.assets.log_samples import DAY, MARKER, SCOPE, FakeLogs, record, stored_rows
+from usage_pipeline_tests.assets.log_samples import DAY, MARKER, SCOPE, FakeLogs, record, stored_columns
 
 NEXT_DAY = dt.date(2026, 11, 15)
 IN_THREE_DAYS = dt.date(2026, 11, 17)
@@ -35,14 +37,14 @@ def logs() -> FakeLogs:
 
 def load(con: duckdb.DuckDBPyConnection, logs: FakeLogs, folder: Path, *days: dt.date) -> LoadSummary:
     """One run over the days: what the ledger does not have."""
-    known = read_objects(con, days or (DAY,))
+    known = read_objects(con, LOGGED_REQUESTS, days or (DAY,))
     wanted = [
         (scope, listed)
         for scope, listed in logs.listed(*days)
         if (*scope, listed.log.bucket, listed.log.key, listed.log.etag) not in known
     ]
     with TemporaryDirectory(dir=folder.parent) as temporary:
-        return load_logs(con, wanted, Path(temporary))
+        return load_logs(con, INVOCATION_LOGS, wanted, Path(temporary))
 
 
 def in_order(tmp_path: Path, logs: FakeLogs) -> list[tuple[Any, ...]]:
@@ -50,7 +52,7 @@ def in_order(tmp_path: Path, logs: FakeLogs) -> list[tuple[Any, ...]]:
     with duckdb.connect(":memory:") as other:
         prepare_tables(other)
         load(other, logs, tmp_path / "in-order", *LOOK_BACK)
-        return stored_rows(other, "*")
+        return stored_columns(other, "*")
 
 
 def test_objects_become_requests_and_notes(con: duckdb.DuckDBPyConnection, logs: FakeLogs, tmp_path: Path) -> None:
@@ -59,7 +61,7 @@ def test_objects_become_requests_and_notes(con: duckdb.DuckDBPyConnection, logs:
 
     summary = load(con, logs, tmp_path)
 
-    assert stored_rows(con) == [("r1", 5), ("r2", 5), ("r3", 5)]
+    assert stored_columns(con) == [("r1", 5), ("r2", 5), ("r3", 5)]
     assert (summary.row_count, summary.object_count, summary.record_count) == (3, 2, 3)
     assert summary.days == {DAY}
     assert con.execute("select key, record_count, is_complete from ops.ingested_objects order by key").fetchall() == [
@@ -79,7 +81,7 @@ def test_an_object_that_was_read_is_not_fetched_again(
     assert load(con, logs, tmp_path).object_count == 1
 
     assert logs.fetched == [FakeLogs.key("b")]
-    assert stored_rows(con) == [("r1", 5), ("r2", 5)]
+    assert stored_columns(con) == [("r1", 5), ("r2", 5)]
 
 
 def test_a_changed_object_is_read_again_and_nothing_is_lost(
@@ -91,7 +93,7 @@ def test_a_changed_object_is_read_again_and_nothing_is_lost(
 
     assert load(con, logs, tmp_path).row_count == 1
 
-    assert stored_rows(con) == [("r1", 5), ("r2", 5), ("r3", 5)]
+    assert stored_columns(con) == [("r1", 5), ("r2", 5), ("r3", 5)]
     assert con.execute("select key, record_count from ops.ingested_objects").fetchall() == [(FakeLogs.key("a"), 2)]
 
 
@@ -111,7 +113,7 @@ def test_a_late_record_ends_in_the_same_table_as_in_order_delivery(
     logs.put("late", record("late", at), folder=folder)
     assert load(con, logs, tmp_path, *LOOK_BACK).days == {DAY}
 
-    assert stored_rows(con, "*") == in_order(tmp_path, logs)
+    assert stored_columns(con, "*") == in_order(tmp_path, logs)
     after = con.execute("select usage_date, change from ops.day_changes").fetchall()
     assert {day for day, _ in set(after) - set(before)} == {DAY}, "a late record restates its own day"
 
@@ -131,8 +133,8 @@ def test_overlapping_objects_read_in_any_order_end_in_one_table(
             load(con, logs, tmp_path, *LOOK_BACK)
     load(con, logs, tmp_path, *LOOK_BACK)
 
-    assert stored_rows(con, "*") == in_order(tmp_path, logs)
-    assert len(stored_rows(con)) == 60
+    assert stored_columns(con, "*") == in_order(tmp_path, logs)
+    assert len(stored_columns(con)) == 60
 
 
 def test_of_damaged_objects_what_is_readable_is_kept_and_the_rest_is_noted(
@@ -157,7 +159,7 @@ def test_of_damaged_objects_what_is_readable_is_kept_and_the_rest_is_noted(
         ("empty.json.gz", False, 1, False),
     ]
     assert summary.quarantined_count == 3
-    assert [row for row in stored_rows(con) if row[0] in ("x1", "x2")] == [("x1", 5), ("x2", 5)]
+    assert [row for row in stored_columns(con) if row[0] in ("x1", "x2")] == [("x1", 5), ("x2", 5)]
     lines = con.execute("select split_part(key, '/', -1), line_number from ops.quarantined_records order by 1")
     assert ("bad-line.json.gz", 2) in lines.fetchall()
 
@@ -168,12 +170,12 @@ def test_a_mended_copy_of_a_damaged_object_gives_the_rest(
     whole = gzip.compress(b"".join(record(f"r{number}") for number in range(200)), mtime=0)
     logs.put_bytes("a", whole[: len(whole) // 2])
     load(con, logs, tmp_path)
-    assert 0 < len(stored_rows(con)) < 200
+    assert 0 < len(stored_columns(con)) < 200
 
     logs.put_bytes("a", whole)
     load(con, logs, tmp_path)
 
-    assert len(stored_rows(con)) == 200
+    assert len(stored_columns(con)) == 200
     assert con.execute("select is_complete from ops.ingested_objects").fetchall() == [(True,)]
     assert con.execute("select count(*) from ops.quarantined_records").fetchone() == (0,)
 
@@ -188,25 +190,25 @@ def test_an_object_that_cannot_be_had_is_told_and_left_for_the_next_run(
 
     summary = load(con, logs, tmp_path, DAY, NEXT_DAY)
 
-    assert stored_rows(con) == [("r1", 5), ("r3", 5)]
+    assert stored_columns(con) == [("r1", 5), ("r3", 5)]
     assert summary.shortfall(SCOPE, DAY) == Shortfall("failed", "1 of 2 log objects: GetObject: the network is gone")
     assert summary.shortfall(SCOPE, NEXT_DAY) is None
 
     logs.failing.clear()
     assert load(con, logs, tmp_path, DAY, NEXT_DAY).shortfall(SCOPE, DAY) is None
-    assert stored_rows(con) == [("r1", 5), ("r2", 5), ("r3", 5)]
+    assert stored_columns(con) == [("r1", 5), ("r2", 5), ("r3", 5)]
 
 
 def test_a_load_of_many_rows_is_stored_some_at_a_time(
     con: duckdb.DuckDBPyConnection, logs: FakeLogs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(invocation_loading, "ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(log_loading, "ROWS_AT_ONCE", 10)
     for number in range(30):
         logs.put(f"{number:02d}", record(f"r{number}a"), record(f"r{number}b"), record("r0a"))
 
     summary = load(con, logs, tmp_path)
 
-    assert len(stored_rows(con)) == 60
+    assert len(stored_columns(con)) == 60
     assert summary.object_count == 30
     assert changes_of(con) > 1
 
@@ -223,36 +225,36 @@ def test_worker_processes_make_the_same_table(
     for number in range(50):
         logs.put(str(number), *(record(f"r{number}-{line}") for line in range(20)), record("shared"))
     expected = in_order(tmp_path, logs)
-    monkeypatch.setattr(invocation_loading, "SMALL_LOAD_BYTES", 0)
-    monkeypatch.setattr(invocation_loading, "MOST_PROCESSES", 2)
+    monkeypatch.setattr(log_loading, "SMALL_LOAD_BYTES", 0)
+    monkeypatch.setattr(log_loading, "MOST_PROCESSES", 2)
 
     load(con, logs, tmp_path / "workers")
 
-    assert stored_rows(con, "*") == expected
+    assert stored_columns(con, "*") == expected
     assert len(expected) == 1001
 
 
 def test_what_was_stored_before_an_error_stays_and_the_next_run_does_the_rest(
     con: duckdb.DuckDBPyConnection, logs: FakeLogs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(invocation_loading, "ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(log_loading, "ROWS_AT_ONCE", 10)
     for number in range(300):
         logs.put(f"{number:03d}", record(f"r{number}"))
     logs.failing[FakeLogs.key("250")] = MemoryError("as a kill would")
 
     with pytest.raises(MemoryError):
-        load_logs(con, logs.listed(), made(tmp_path / "killed"))
-    before = len(stored_rows(con))
+        load_logs(con, INVOCATION_LOGS, logs.listed(), made(tmp_path / "killed"))
+    before = len(stored_columns(con))
     assert 10 <= before <= 250
-    assert len(read_objects(con, [DAY])) == before
+    assert len(read_objects(con, LOGGED_REQUESTS, [DAY])) == before
 
     logs.failing.clear()
     logs.fetched.clear()
     load(con, logs, tmp_path / "next")
 
-    assert len(stored_rows(con)) == 300
+    assert len(stored_columns(con)) == 300
     assert len(logs.fetched) == 300 - before
-    assert stored_rows(con, "*") == in_order(tmp_path, logs)
+    assert stored_columns(con, "*") == in_order(tmp_path, logs)
 
 
 def made(folder: Path) -> Path:
@@ -267,7 +269,7 @@ def test_no_text_of_a_body_reaches_the_warehouse(logs: FakeLogs, tmp_path: Path)
     with duckdb.connect(str(file)) as con:
         prepare_tables(con)
         load(con, logs, tmp_path / "load")
-        assert len(stored_rows(con)) == 5
+        assert len(stored_columns(con)) == 5
         con.execute("checkpoint")
 
     assert MARKER.encode() not in file.read_bytes()

@@ -9,21 +9,16 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from usage_pipeline.assets.invocation_storage import (
-    ReadLog,
-    known_deliveries,
-    read_objects,
-    store_load,
-    stored_requests,
-)
+from usage_pipeline.assets.invocation_storage import LOGGED_REQUESTS, known_deliveries
+from usage_pipeline.assets.log_storage import ReadLog, read_objects, store_load, stored_rows
 from usage_pipeline.aws.bucket_objects import LogObject
 from usage_pipeline.aws.invocation_logging import LogDelivery
 from usage_pipeline.aws.log_listing import KnownDelivery
-from usage_pipeline.invocation_logs.parts import FileResult
-from usage_pipeline.invocation_logs.quarantine import QuarantinedRecord
+from usage_pipeline.log_files.parts import FileResult
+from usage_pipeline.log_files.quarantine import QuarantinedRecord
 from usage_pipeline.raw_tables import LOG_DELIVERY
 from usage_pipeline.warehouse import arrow_schema, prepare_tables, replace_all
-from usage_pipeline_tests.assets.log_samples import DAY, SCOPE, moment, request, stored_rows, write_part
+from usage_pipeline_tests.assets.log_samples import DAY, SCOPE, moment, request, stored_columns, write_part
 
 NEXT_DAY = dt.date(2026, 11, 15)
 
@@ -47,7 +42,7 @@ def read_log(
 
 
 def store(con: duckdb.DuckDBPyConnection, folder: Path, *rows: dict[str, Any]) -> tuple[int, set[dt.date]]:
-    stored = store_load(con, [write_part(folder, rows)], [read_log()])
+    stored = store_load(con, LOGGED_REQUESTS, [write_part(folder, rows)], [read_log()])
     return stored.row_count, set(stored.days)
 
 
@@ -72,7 +67,7 @@ def test_new_requests_are_stored_with_all_their_columns(con: duckdb.DuckDBPyConn
 def test_a_request_that_was_logged_twice_has_one_row(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     assert store(con, tmp_path, request("a"), request("b"), request("a")) == (2, {DAY})
 
-    assert stored_rows(con) == [("a", 5), ("b", 5)]
+    assert stored_columns(con) == [("a", 5), ("b", 5)]
 
 
 def test_the_same_load_again_changes_nothing_and_restates_no_day(
@@ -83,7 +78,7 @@ def test_the_same_load_again_changes_nothing_and_restates_no_day(
 
     assert store(con, tmp_path, request("b"), request("a"), request("a")) == (0, set())
 
-    assert stored_rows(con) == [("a", 5), ("b", 5)]
+    assert stored_columns(con) == [("a", 5), ("b", 5)]
     assert changes(con) == before
 
 
@@ -95,7 +90,7 @@ def test_a_late_request_goes_to_its_own_day_and_restates_that_day_only(
 
     assert store(con, tmp_path, request("late", "14T23:59"), request("b", "15T09:00")) == (1, {DAY})
 
-    assert stored_rows(con, "usage_date, request_id") == [(DAY, "a"), (DAY, "late"), (NEXT_DAY, "b")]
+    assert stored_columns(con, "usage_date, request_id") == [(DAY, "a"), (DAY, "late"), (NEXT_DAY, "b")]
     assert changes(con)[DAY] > before[DAY]
     assert changes(con)[NEXT_DAY] == before[NEXT_DAY]
 
@@ -104,7 +99,7 @@ def test_request_ids_are_unique_in_an_account_and_region_only(con: duckdb.DuckDB
     rows = [request("a"), request("a", region="eu-west-1"), request("a", account_id="444455556666")]
 
     assert store(con, tmp_path, *rows) == (3, {DAY})
-    assert stored_requests(con, [DAY, NEXT_DAY]) == {
+    assert stored_rows(con, LOGGED_REQUESTS, [DAY, NEXT_DAY]) == {
         ("111122223333", "us-east-1", DAY): 1,
         ("111122223333", "eu-west-1", DAY): 1,
         ("444455556666", "us-east-1", DAY): 1,
@@ -120,7 +115,7 @@ def test_of_two_copies_the_one_that_says_more_is_kept_and_restates_its_day(
     assert store(con, tmp_path, request("a", max_tokens=4096)) == (1, {DAY})
     assert store(con, tmp_path, request("a", max_tokens=None)) == (0, set())
 
-    assert stored_rows(con, "request_id, max_tokens") == [("a", 4096), ("b", None)]
+    assert stored_columns(con, "request_id, max_tokens") == [("a", 4096), ("b", None)]
     assert changes(con)[DAY] > before[DAY]
 
 
@@ -141,7 +136,7 @@ def test_copies_that_differ_end_in_the_same_row_in_any_order(
     for number in order:
         store(con, tmp_path, COPIES[number])
 
-    assert stored_rows(con, "output_tokens, latency_ms, request_metadata") == [(5, None, {"k": "2"})]
+    assert stored_columns(con, "output_tokens, latency_ms, request_metadata") == [(5, None, {"k": "2"})]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -156,7 +151,7 @@ def test_any_division_into_loads_ends_in_the_same_table(
     with duckdb.connect(":memory:") as other:
         prepare_tables(other)
         store(other, tmp_path / "whole", *rows)
-        expected = stored_rows(other, "*")
+        expected = stored_columns(other, "*")
 
     chance.shuffle(rows)
     while rows:
@@ -164,14 +159,14 @@ def test_any_division_into_loads_ends_in_the_same_table(
         taken, rows = rows[:size], rows[size:]
         store(con, tmp_path / "pieces", *taken, *chance.sample(taken, len(taken) // 2))
 
-    assert stored_rows(con, "*") == expected
+    assert stored_columns(con, "*") == expected
     assert len(expected) == len({row[:4] for row in expected})
 
 
 def test_objects_without_a_record_are_noted_too(con: duckdb.DuckDBPyConnection) -> None:
-    assert store_load(con, [], [read_log()]).row_count == 0
+    assert store_load(con, LOGGED_REQUESTS, [], [read_log()]).row_count == 0
 
-    assert read_objects(con, [DAY]) == {(*SCOPE, "logs", "a.json.gz", "e1")}
+    assert read_objects(con, LOGGED_REQUESTS, [DAY]) == {(*SCOPE, "logs", "a.json.gz", "e1")}
 
 
 def test_a_load_that_breaks_stores_nothing(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
@@ -180,10 +175,10 @@ def test_a_load_that_breaks_stores_nothing(con: duckdb.DuckDBPyConnection, tmp_p
     broken.write_bytes(b"no parquet")
 
     with pytest.raises(duckdb.Error):
-        store_load(con, [write_part(tmp_path, [request("b")]), broken], [read_log("b.json.gz")])
+        store_load(con, LOGGED_REQUESTS, [write_part(tmp_path, [request("b")]), broken], [read_log("b.json.gz")])
 
-    assert stored_rows(con) == [("a", 5)]
-    assert read_objects(con, [DAY]) == {(*SCOPE, "logs", "a.json.gz", "e1")}
+    assert stored_columns(con) == [("a", 5)]
+    assert read_objects(con, LOGGED_REQUESTS, [DAY]) == {(*SCOPE, "logs", "a.json.gz", "e1")}
     assert store(con, tmp_path, request("b")) == (1, {DAY})
 
 
@@ -193,7 +188,7 @@ def test_a_load_that_breaks_stores_nothing(con: duckdb.DuckDBPyConnection, tmp_p
 def test_what_could_not_be_read_is_noted_without_its_text(con: duckdb.DuckDBPyConnection) -> None:
     records = [QuarantinedRecord(26, "not JSON", "abc"), QuarantinedRecord(None, "the gzip stream ends early", "def")]
 
-    store_load(con, [], [read_log(quarantined=records, is_complete=False)])
+    store_load(con, LOGGED_REQUESTS, [], [read_log(quarantined=records, is_complete=False)])
 
     assert con.execute("from ops.ingested_objects").fetchall() == [
         ("invocations", *SCOPE, "logs", "a.json.gz", "e1", 100, DAY, 2, 2, False)
@@ -207,9 +202,9 @@ def test_what_could_not_be_read_is_noted_without_its_text(con: duckdb.DuckDBPyCo
 def test_an_object_that_was_mended_leaves_no_old_note(con: duckdb.DuckDBPyConnection) -> None:
     damaged = read_log(quarantined=[QuarantinedRecord(None, "damaged", "abc")], is_complete=False)
     other = read_log("b.json.gz", quarantined=[QuarantinedRecord(1, "not JSON", "abc")])
-    store_load(con, [], [damaged, other])
+    store_load(con, LOGGED_REQUESTS, [], [damaged, other])
 
-    store_load(con, [], [read_log(etag="e2")])
+    store_load(con, LOGGED_REQUESTS, [], [read_log(etag="e2")])
 
     assert con.execute("select key, etag, is_complete from ops.ingested_objects order by key").fetchall() == [
         ("a.json.gz", "e2", True),
@@ -220,11 +215,14 @@ def test_an_object_that_was_mended_leaves_no_old_note(con: duckdb.DuckDBPyConnec
 
 def test_log_groups_of_two_accounts_with_one_name_have_notes_of_their_own(con: duckdb.DuckDBPyConnection) -> None:
     other = ("444455556666", "us-east-1")
-    store_load(con, [], [read_log()])
-    store_load(con, [], [read_log(scope=other)])
+    store_load(con, LOGGED_REQUESTS, [], [read_log()])
+    store_load(con, LOGGED_REQUESTS, [], [read_log(scope=other)])
 
-    assert read_objects(con, [DAY]) == {(*SCOPE, "logs", "a.json.gz", "e1"), (*other, "logs", "a.json.gz", "e1")}
-    assert read_objects(con, [NEXT_DAY]) == set()
+    assert read_objects(con, LOGGED_REQUESTS, [DAY]) == {
+        (*SCOPE, "logs", "a.json.gz", "e1"),
+        (*other, "logs", "a.json.gz", "e1"),
+    }
+    assert read_objects(con, LOGGED_REQUESTS, [NEXT_DAY]) == set()
 
 
 # raw.log_delivery
