@@ -81,7 +81,7 @@ DEFAULT_CONFIG_FILE = "usage_pipeline.yaml"
 """Read from the working directory when the variable is not set."""
 
 Window = Literal["1hour", "1day", "7days", "14days", "30days"]
-Granularity = Literal["1min", "5min", "1hour"]
+Granularity = Literal["1min", "5min", "15min", "1hour"]
 
 WINDOW_LENGTHS: dict[Window, timedelta] = {
     "1hour": timedelta(hours=1),
@@ -92,16 +92,16 @@ WINDOW_LENGTHS: dict[Window, timedelta] = {
 }
 """Every window the report can show, shortest first."""
 
-GRANULARITY_SECONDS: dict[Granularity, int] = {"1min": 60, "5min": 300, "1hour": 3600}
+GRANULARITY_SECONDS: dict[Granularity, int] = {"1min": 60, "5min": 300, "15min": 900, "1hour": 3600}
 """Seconds between two points of a chart, finest first."""
 
-# At most 2,016 points a series, so that the report stays a file that can be mailed.
+# At most 2,880 points a series, so that the report stays a file that can be mailed.
 _DEFAULT_GRANULARITY: dict[Window, Granularity] = {
     "1hour": "1min",
     "1day": "1min",
     "7days": "5min",
-    "14days": "1hour",
-    "30days": "1hour",
+    "14days": "15min",
+    "30days": "15min",
 }
 
 
@@ -479,12 +479,12 @@ warehouse: data/warehouse.duckdb  # relative to this file; report.html and publi
 
 report:
   windows: [1hour, 1day, 7days, 14days, 30days]
-  granularity:                  # 1min, 5min or 1hour; one for all windows (granularity: 5min), or one for each
+  granularity:                  # 1min, 5min, 15min or 1hour; one for all windows (granularity: 5min), or one for each
     1hour: 1min
     1day: 1min
     7days: 5min
-    14days: 1hour
-    30days: 1hour
+    14days: 15min
+    30days: 15min
   utilization_warning: 0.8      # a pool is marked above this share of its quota
 
 # alerts:                       # who is told what; see docs/alerts.md

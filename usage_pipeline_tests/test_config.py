@@ -217,7 +217,7 @@ def test_govcloud_regions_and_role_go_together(tmp_path: Path) -> None:
         ),
         (
             ONE_ACCOUNT + "report:\n  granularity: 2min\n",
-            "FILE, line 5: report.granularity: read '2min'; allowed: '1min', '5min' or '1hour'.",
+            "FILE, line 5: report.granularity: read '2min'; allowed: '1min', '5min', '15min' or '1hour'.",
         ),
         (
             ONE_ACCOUNT + "report:\n  windows: [1hour, 1day]\n  granularity:\n    1day: 1min\n    1hour: 5min\n",
@@ -337,7 +337,9 @@ def test_a_problem_of_the_file_is_not_blamed_on_a_variable_beside_it(
 ) -> None:
     monkeypatch.setenv("USAGE_PIPELINE_REPORT", '{"windows": ["1day"]}')
     path = write(tmp_path, ONE_ACCOUNT + "report:\n  granularity: 2min\n")
-    assert problems_of(path) == ["FILE, line 5: report.granularity: read '2min'; allowed: '1min', '5min' or '1hour'."]
+    assert problems_of(path) == [
+        "FILE, line 5: report.granularity: read '2min'; allowed: '1min', '5min', '15min' or '1hour'."
+    ]
 
 
 def test_variables_that_kubernetes_sets_for_a_service_are_left_alone(
