@@ -6,7 +6,6 @@ Here: the request, its errors in words, today's and the changed settings, result
 
 import datetime as dt
 import difflib
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
@@ -17,6 +16,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from usage_pipeline.attached_file import attached
 from usage_pipeline.planning.limiter import Limits
 from usage_pipeline.planning.replay import Calls, Outcome, Progress, Settings, part_of, replay
 from usage_pipeline.planning_calls import LoggedCalls, count_calls, logged_calls
@@ -24,9 +24,6 @@ from usage_pipeline.planning_inputs import Days
 
 DEFAULT_DAYS = 7
 """Days that are replayed when none are named."""
-
-MEMORY_LIMIT = "400MB"
-"""Memory for sorting the calls; more of them are sorted in temporary files."""
 
 MOST_TRAFFIC = 100
 """Times today's calls; more would take gigabytes and says nothing of callers that are like today's."""
@@ -103,17 +100,13 @@ def replay_published(
         ReplayError: the pool, its calls, a limit or a rate is not there, or there are too many calls.
         ValueError: they are too many days for one replay.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": MEMORY_LIMIT,
-            "temp_directory": folder,
-        }
-        with duckdb.connect(str(published), read_only=True, config=config) as con:
-            named = newest_days(con, pool_id, days) if isinstance(days, int) else days
-            if most_calls is not None:
-                _refuse_too_many(count_calls(con, pool_id, named)[1], changes.traffic, most_calls, named)
-            asked = ask(con, pool_id, changes, named)
-        return replayed(asked, progress)
+    with attached(published) as con:
+        con.execute("use published")
+        named = newest_days(con, pool_id, days) if isinstance(days, int) else days
+        if most_calls is not None:
+            _refuse_too_many(count_calls(con, pool_id, named)[1], changes.traffic, most_calls, named)
+        asked = ask(con, pool_id, changes, named)
+    return replayed(asked, progress)
 
 
 def _refuse_too_many(calls: int, traffic: float, most_calls: int, days: Days) -> None:

@@ -86,10 +86,9 @@ def test_a_price_that_is_ended_keeps_what_it_was() -> None:
 
 
 def test_a_price_that_is_removed_takes_no_other_line_with_it() -> None:
-    text = f"{HEADER}one.*,*,*,1,,2026-01-01,,Ana,,\n\nacme.*,*,*,,12.5,2026-01-01,,Ana,,\n\ntwo.*,*,*,1,,2026-01-01,,Ana,,\n"
-    assert after(text, Removing(KEY)) == (
-        f"{HEADER}one.*,*,*,1,,2026-01-01,,Ana,,\n\n\ntwo.*,*,*,1,,2026-01-01,,Ana,,\n"
-    )
+    before, behind = "one.*,*,*,1,,2026-01-01,,Ana,,\n\n", "\ntwo.*,*,*,1,,2026-01-01,,Ana,,\n"
+    text = f"{HEADER}{before}acme.*,*,*,,12.5,2026-01-01,,Ana,,\n{behind}"
+    assert after(text, Removing(KEY)) == f"{HEADER}{before}{behind}"
 
 
 def test_a_new_price_takes_over_where_the_old_one_is_ended_in_the_same_edit() -> None:
@@ -122,8 +121,8 @@ def test_a_quotation_that_the_last_line_leaves_open_swallows_nothing() -> None:
     [
         (
             Adding(override(start="2026-06-01")),
-            "price_overrides.csv, line 3, column valid_from: read '2026-06-01', but the row of line 2 has the same acme.*"
-            " | * | * and holds then; allowed is a row that starts when the other has ended (valid_to).",
+            "price_overrides.csv, line 3, column valid_from: read '2026-06-01', but the row of line 2 has the same "
+            "acme.* | * | * and holds then; allowed is a row that starts when the other has ended (valid_to).",
         ),
         (
             Ending(KEY, at("2025-12-31")),
@@ -153,7 +152,7 @@ def test_a_name_that_a_table_program_could_run_or_that_hides_something_is_refuse
 def test_a_note_stands_behind_the_name() -> None:
     assert entered_by(" Ana Lima ", "addendum 2026") == "Ana Lima: addendum 2026"
     assert entered_by("Ana Lima", " ") == "Ana Lima"
-    with pytest.raises(OverrideEditError, match="^The note is"):
+    with pytest.raises(OverrideEditError, match=r"^The note is"):
         entered_by("Ana Lima", "=2+2")
 
 
@@ -223,7 +222,7 @@ def test_any_sequence_of_edits_leaves_a_file_with_exactly_the_rows_that_it_shoul
 
 @given(text=st.sampled_from(BEGINNINGS[:5]), edits=EDITS)
 def test_a_row_that_nobody_edits_keeps_every_character(text: str, edits: list[Edit]) -> None:
-    kept = f'zzz.*,*,*,"1.50",,2026-01-01 , 2027-01-01T00:00+01:00,"Ana ""A"" Lima"'
+    kept = 'zzz.*,*,*,"1.50",,2026-01-01 , 2027-01-01T00:00+01:00,"Ana ""A"" Lima"'
     text = f"{text or OLD}\n" if text[-1:] != "\n" else text
     columns = len(next(csv.reader(io.StringIO(text))))
     text += kept + ",,"[: columns - 8] + "\n"
