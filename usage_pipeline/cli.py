@@ -6,8 +6,6 @@ check of severity ERROR failed.
 
 import datetime as dt
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -22,6 +20,7 @@ from usage_pipeline.cli_console import (
     ConfigOption,
     out,
     ready_to_run,
+    run_until_stopped,
     say,
     say_outcome,
     settings_or_stop,
@@ -30,6 +29,7 @@ from usage_pipeline.cli_console import (
 from usage_pipeline.cli_export import export_app
 from usage_pipeline.cli_refresh import refresh_app
 from usage_pipeline.cli_replay import replay_command
+from usage_pipeline.cli_ui import ui_command
 from usage_pipeline.config import COMMENTED_EXAMPLE, CONFIG_VARIABLE, Settings
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ app.add_typer(refresh_app, name="refresh")
 app.add_typer(export_app, name="export")
 app.add_typer(alerts_app, name="alerts")
 app.command("replay")(replay_command)
+app.command("ui")(ui_command)
 
 
 def _day_option(*names: str, help: str) -> Any:
@@ -223,22 +224,8 @@ def dev(
         os.environ[CONFIG_VARIABLE] = str(Path(os.environ.get(CONFIG_VARIABLE, "usage_pipeline.yaml")).resolve())
         say(f"Dagster at http://127.0.0.1:{port}; stop with Ctrl-C.")
         command = [sys.executable, "-m", "dagster", "dev", "-m", "usage_pipeline.definitions", "--port", str(port)]
-        exit_code = _run_until_stopped(command)
+        exit_code = run_until_stopped(command)
     raise typer.Exit(exit_code)
-
-
-def _run_until_stopped(command: list[str]) -> int:
-    """Run a command until it ends or we are stopped; Ctrl-C and SIGTERM both let it end what it started."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # A script's background command ignores Ctrl-C, and so would all that it starts.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen(command) as process:  # noqa: S603  (our own interpreter)
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
-            process.wait()
-            return 0
 
 
 @sandbox_app.command("serve")

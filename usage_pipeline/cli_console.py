@@ -1,9 +1,11 @@
-"""What every command of `usage-pipeline` shares: consoles, errors, the configuration, and running a job with progress.
+"""What every command of `usage-pipeline` shares: consoles, errors, the configuration, running jobs and programs.
 
 Not here: the commands (`cli.py`, `cli_*.py`), the jobs (`schedules.py`).
 """
 
 import os
+import signal
+import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -127,3 +129,17 @@ def say_outcome(settings: Settings, outcome: "RunOutcome") -> int:
     ):
         say(f"{label:12} {path}")
     return CHECKS_FAILED if outcome.failed_errors else 0
+
+
+def run_until_stopped(command: list[str]) -> int:
+    """Run a command until it ends or we are stopped; Ctrl-C and SIGTERM both let it end what it started."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A script's background command ignores Ctrl-C, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(command) as process:  # noqa: S603  (our own interpreter)
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            return 0

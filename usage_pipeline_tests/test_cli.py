@@ -266,8 +266,8 @@ def test_a_background_command_of_a_script_ends_what_it_started_when_it_is_ended(
     command = f"""
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-from usage_pipeline.cli import _run_until_stopped
-sys.exit(_run_until_stopped([sys.executable, "-c", {started!r}]))
+from usage_pipeline.cli_console import run_until_stopped
+sys.exit(run_until_stopped([sys.executable, "-c", {started!r}]))
 """
     with subprocess.Popen(
         [sys.executable, "-c", command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
