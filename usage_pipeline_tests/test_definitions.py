@@ -46,6 +46,7 @@ ASSETS = [
     "intermediate/int_burndown_rates",
     "intermediate/int_callers",
     "intermediate/int_calls",
+    "intermediate/int_calls_in_flight",
     "intermediate/int_logged_days",
     "intermediate/int_logged_periods",
     "intermediate/int_models",

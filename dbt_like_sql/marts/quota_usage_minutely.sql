@@ -5,8 +5,9 @@
 -- inside it may have been higher. A limit is NULL when it is unknown; a limit of 0 has no utilization. Sums that need a
 -- value which some profile lacks (consumed, reserved, AWS's estimate) are NULL, not too small.
 -- `day_tokens_running` is the pool's total of consumed tokens of the UTC day up to and including the row.
--- `reserved_tokens` is what the calls that began in the row held at their start; `held_tokens` is the most that all calls in
--- flight held at once, and `held_source` how that is known: both as in marts.reservations_minutely, NULL above a minute.
+-- `reserved_tokens` is the most that all calls in flight held at once, and `reserved_source` how that is known: as in
+-- marts.reservations_minutely, NULL above a minute; it is not the sum over the profiles, whose peaks need not coincide.
+-- `initial_reservation_tokens` is what the calls that began in the row held at their start, all added up.
 with coarse_hours as (
     select
         pool_id,
@@ -44,7 +45,9 @@ pool_rows as (
             null,
             sum(aws_estimated_tokens)
         )::bigint as aws_estimated_tokens,
-        if(bool_or(reserved_tokens is null), null, sum(reserved_tokens))::bigint as reserved_tokens,
+        if(
+            bool_or(initial_reservation_tokens is null), null, sum(initial_reservation_tokens)
+        )::bigint as initial_reservation_tokens,
         sum(latency_ms_sum)::decimal(18, 3) as latency_ms_sum,
         sum(latency_samples)::bigint as latency_samples,
         sum(ttft_ms_sum)::decimal(18, 3) as ttft_ms_sum,
@@ -80,8 +83,8 @@ measured as (
     select
         pool_rows.*,
         -- In the join's condition, the resolution would make DuckDB's join fifty times slower (1.5, November 2026).
-        if(pool_rows.resolution_seconds = 60, reservations.held_tokens, null) as held_tokens,
-        if(pool_rows.resolution_seconds = 60, reservations.source, null) as held_source,
+        if(pool_rows.resolution_seconds = 60, reservations.reserved_tokens, null) as reserved_tokens,
+        if(pool_rows.resolution_seconds = 60, reservations.source, null) as reserved_source,
         day_limits.tpm_limit,
         day_limits.rpm_limit,
         day_limits.tpd_limit,
@@ -123,9 +126,9 @@ select
     cache_write_tokens,
     consumed_tokens,
     aws_estimated_tokens,
+    initial_reservation_tokens,
     reserved_tokens,
-    held_tokens,
-    held_source,
+    reserved_source,
     latency_ms_sum::double / nullif(latency_samples, 0) as latency_ms_avg,
     ttft_ms_sum::double / nullif(ttft_samples, 0) as ttft_ms_avg,
     latency_ms_sum,

@@ -6,14 +6,14 @@
 -- average with the minute before; tpd where the day's tokens reach the tokens per day; reservation where consumed tokens
 -- and what calls in flight held reach the tokens per minute; else not_explained: AWS's side, or a burst too short to be
 -- seen. `is_certain` says that by what is known nothing else could have been, looking at the minute before and at the
--- day's largest logged call as well; what calls held counts in it only where the logs say all of it (`held_source` =
+-- day's largest logged call as well; what calls held counts in it only where the logs say all of it (`reserved_source` =
 -- logs). Across midnight nothing is known of the minute before, so little is certain.
 -- A row coarser than a minute compares means, is never certain, and has no `is_retry_storm`.
 -- `is_retry_storm`: more than 20 % of the attempts were throttled for three minutes in a row or more, within the day.
 --
 -- `top_consumers` has the ten that took most: by caller where the logs hold every call of the profile, else by profile.
--- They are in the order of what the cause is about: `invocations` for rpm, `reserved_tokens` (held at the start of the
--- calls that began in the minute) for reservation, else `tokens`. `share` is of the pool's consumed tokens. `victims` has
+-- They are in the order of what the cause is about: `invocations` for rpm, `initial_reservation_tokens` (of the calls that
+-- began in the minute) for reservation, else `tokens`. `share` is of the pool's consumed tokens. `victims` has
 -- the ten profiles with most throttles; logs need not have throttled calls, so nobody closer is known. Who was turned
 -- away is not who filled the quota.
 with usage_rows as (
@@ -77,8 +77,8 @@ rates as (
         invocations * 60 // resolution_seconds as invocations,
         throttles * 60 // resolution_seconds as throttles,
         consumed_tokens * 60 // resolution_seconds as consumed_tokens,
-        held_tokens,
-        if(held_source = 'logs', held_tokens, null) as certain_held_tokens,
+        reserved_tokens,
+        if(reserved_source = 'logs', reserved_tokens, null) as certain_reserved_tokens,
         day_tokens_running,
         invocations_before,
         throttles_before,
@@ -100,7 +100,7 @@ causes as (
             when invocations + throttles >= rpm_limit then 'rpm'
             when consumed_tokens * 20 >= tpm_limit * 19 or two_minutes_tokens * 10 >= tpm_limit * 19 then 'tpm'
             when day_tokens_running >= tpd_limit then 'tpd'
-            when consumed_tokens + held_tokens >= tpm_limit then 'reservation'
+            when consumed_tokens + reserved_tokens >= tpm_limit then 'reservation'
             else 'not_explained'
         end as cause,
         rpm_limit is not null
@@ -113,15 +113,15 @@ causes as (
         and coalesce(day_tokens_running * 20 >= tpd_limit * 19, true) as tpd_may_be,
         tpm_limit is not null
         and coalesce(
-            (two_minutes_tokens + certain_held_tokens) * 2 >= tpm_limit
-            or two_minutes_tokens + certain_held_tokens + largest_reservation_tokens >= tpm_limit,
+            (two_minutes_tokens + certain_reserved_tokens) * 2 >= tpm_limit
+            or two_minutes_tokens + certain_reserved_tokens + largest_reservation_tokens >= tpm_limit,
             true
         ) as reservation_may_be,
         is_minute and case cause
             when 'rpm' then not (tpm_may_be or tpd_may_be or reservation_may_be)
             when 'tpm' then not (rpm_may_be or tpd_may_be or reservation_may_be)
             when 'tpd' then not (rpm_may_be or tpm_may_be or reservation_may_be)
-            when 'reservation' then certain_held_tokens is not null and not (rpm_may_be or tpm_may_be or tpd_may_be)
+            when 'reservation' then certain_reserved_tokens is not null and not (rpm_may_be or tpm_may_be or tpd_may_be)
             else false
         end as is_certain,
     from rates
@@ -149,7 +149,9 @@ profile_uses as (
         sum(profile_rows.invocations) as invocations,
         sum(profile_rows.throttles) as throttles,
         if(bool_or(profile_rows.consumed_tokens is null), null, sum(profile_rows.consumed_tokens)) as tokens,
-        if(bool_or(profile_rows.reserved_tokens is null), null, sum(profile_rows.reserved_tokens)) as reserved_tokens,
+        if(
+            bool_or(profile_rows.initial_reservation_tokens is null), null, sum(profile_rows.initial_reservation_tokens)
+        ) as initial_reservation_tokens,
     from event_minutes
     inner join marts.usage_minutely as profile_rows
         on
@@ -168,7 +170,7 @@ caller_uses as (
         calls.role_or_user,
         count(*) as invocations,
         sum(calls.consumed_tokens) as tokens,
-        if(bool_or(calls.reserved_tokens is null), null, sum(calls.reserved_tokens)) as reserved_tokens,
+        if(bool_or(calls.reserved_tokens is null), null, sum(calls.reserved_tokens)) as initial_reservation_tokens,
         count(calls.consumed_tokens) as known_calls,
     from event_minutes
     inner join marts.invocations as calls
@@ -207,8 +209,10 @@ consumers as (
         if(caller_uses.pool_id is null, profile_uses.invocations, caller_uses.invocations)::bigint as invocations,
         if(caller_uses.pool_id is null, profile_uses.tokens, caller_uses.tokens)::bigint as tokens,
         if(
-            caller_uses.pool_id is null, profile_uses.reserved_tokens, caller_uses.reserved_tokens
-        )::bigint as reserved_tokens,
+            caller_uses.pool_id is null,
+            profile_uses.initial_reservation_tokens,
+            caller_uses.initial_reservation_tokens
+        )::bigint as initial_reservation_tokens,
     from profile_uses
     left join (from caller_uses semi join logged_profiles using (pool_id, ts, profile_id)) as caller_uses
         using (pool_id, ts, profile_id)
@@ -223,7 +227,7 @@ largest_consumers as (
         row_number() over (
             partition by pool_id, ts
             order by
-                case cause when 'rpm' then invocations when 'reservation' then reserved_tokens else tokens end
+                case cause when 'rpm' then invocations when 'reservation' then initial_reservation_tokens else tokens end
                 desc nulls last,
                 profile_id,
                 application,
@@ -245,7 +249,7 @@ top_consumers as (
                 role_or_user := role_or_user,
                 invocations := invocations,
                 tokens := tokens,
-                reserved_tokens := reserved_tokens,
+                initial_reservation_tokens := initial_reservation_tokens,
                 share := share
             )
             order by place
@@ -291,9 +295,9 @@ select
     causes.is_certain,
     if(events.is_minute, storm_minutes.ts is not null, null) as is_retry_storm,
     events.consumed_tokens,
+    events.initial_reservation_tokens,
     events.reserved_tokens,
-    events.held_tokens,
-    events.held_source,
+    events.reserved_source,
     events.day_tokens_running,
     events.tpm_limit,
     events.rpm_limit,

@@ -10,6 +10,8 @@
 -- read at 300 or 3600 seconds only; the rest is unknown. `unknown_periods` had traffic but no value of the metric; the
 -- total leaves them out, and the average over all is then NULL.
 -- latency_ms and ttft_ms: per-minute averages, `average` weighted by calls, no total, active only.
+-- reserved_tokens: the most that calls in flight held at once in a minute, no total, active only, because calls also run
+-- on in minutes without a row. initial_reservation_tokens: what the calls that began in a minute held at their start.
 -- tpd: consumed tokens per UTC day, one data point per day of the window: its last day counts, the day in which it
 -- begins does not; `partial_days` of them were not read to their end. tpd_rolling_24h: of the pool, the 24 hours up to
 -- each period with traffic, active only.
@@ -142,6 +144,7 @@ subject_periods as (
         cache_write_tokens,
         consumed_tokens,
         aws_estimated_tokens,
+        initial_reservation_tokens,
         reserved_tokens,
         latency_ms_sum,
         latency_samples,
@@ -168,6 +171,7 @@ subject_periods as (
         cache_write_tokens,
         consumed_tokens,
         aws_estimated_tokens,
+        initial_reservation_tokens,
         reserved_tokens,
         latency_ms_sum,
         latency_samples,
@@ -254,6 +258,9 @@ collected as (
         max(nullif(aws_estimated_tokens, 0), depth)::double[] as aws_estimated_tokens_highest,
         sum(aws_estimated_tokens) as aws_estimated_tokens_total,
         count(aws_estimated_tokens) as aws_estimated_tokens_known,
+        max(nullif(initial_reservation_tokens, 0), depth)::double[] as initial_reservation_tokens_highest,
+        sum(initial_reservation_tokens) as initial_reservation_tokens_total,
+        count(initial_reservation_tokens) as initial_reservation_tokens_known,
         max(nullif(reserved_tokens, 0), depth)::double[] as reserved_tokens_highest,
         sum(reserved_tokens) as reserved_tokens_total,
         count(reserved_tokens) as reserved_tokens_known,
@@ -303,6 +310,8 @@ by_metric as (
                 'known': cache_write_tokens_known, 'calls': null},
             {'metric': 'aws_estimated_tokens', 'highest': aws_estimated_tokens_highest,
                 'total': aws_estimated_tokens_total, 'known': aws_estimated_tokens_known, 'calls': null},
+            {'metric': 'initial_reservation_tokens', 'highest': initial_reservation_tokens_highest,
+                'total': initial_reservation_tokens_total, 'known': initial_reservation_tokens_known, 'calls': null},
             {'metric': 'reserved_tokens', 'highest': reserved_tokens_highest, 'total': reserved_tokens_total,
                 'known': reserved_tokens_known, 'calls': null},
             {'metric': 'latency_ms', 'highest': latency_highest, 'total': latency_total,
@@ -439,7 +448,8 @@ metrics as (
             ('cache_read_tokens', ['active', 'all']),
             ('cache_write_tokens', ['active', 'all']),
             ('aws_estimated_tokens', ['active', 'all']),
-            ('reserved_tokens', ['active', 'all']),
+            ('initial_reservation_tokens', ['active', 'all']),
+            ('reserved_tokens', ['active']),
             ('latency_ms', ['active']),
             ('ttft_ms', ['active']),
     ) as names (metric, bases)
@@ -527,7 +537,7 @@ select
     end as total,
     data_points,
     -- A period without a call has no latency; that is nothing unknown.
-    if(is_without_total and metric <> 'tpd_rolling_24h', 0, unknown_periods) as unknown_periods,
+    if(metric in ('latency_ms', 'ttft_ms'), 0, unknown_periods) as unknown_periods,
     covered_minutes,
     coarse_minutes,
     window_minutes,

@@ -18,7 +18,7 @@ Column = Literal[
     "invocations",
     "throttles",
     "consumed_tokens",
-    "held_tokens",
+    "reserved_tokens",
     "day_tokens_running",
     "invocations_before",
     "throttles_before",
@@ -29,7 +29,7 @@ Column = Literal[
     "tpm_limit",
     "tpd_limit",
 ]
-"""What is looked at in a minute; `…_before` is the minute before. `held_tokens` is the peak of reservations.
+"""What is looked at in a minute; `…_before` is the minute before. `reserved_tokens` is the peak of reservations.
 
 `largest_call_tokens` and `largest_reservation_tokens`: the most that one call of the pool consumed and held that day.
 """
@@ -134,12 +134,14 @@ RULES: tuple[CauseRule, ...] = (
     ),
     CauseRule(
         "reservation",
-        likely=AnyOf((Condition(("consumed_tokens", "held_tokens"), "tpm_limit"),)),
+        likely=AnyOf((Condition(("consumed_tokens", "reserved_tokens"), "tpm_limit"),)),
         possible=AnyOf(
             (
-                Condition(("consumed_tokens", "consumed_tokens_before", "held_tokens"), "tpm_limit", ROOM_FOR_A_CALL),
                 Condition(
-                    ("consumed_tokens", "consumed_tokens_before", "held_tokens", "largest_reservation_tokens"),
+                    ("consumed_tokens", "consumed_tokens_before", "reserved_tokens"), "tpm_limit", ROOM_FOR_A_CALL
+                ),
+                Condition(
+                    ("consumed_tokens", "consumed_tokens_before", "reserved_tokens", "largest_reservation_tokens"),
                     "tpm_limit",
                 ),
             )

@@ -16,10 +16,15 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 class OneModel:
-    """A model of `dbt_like_sql/`, and a warehouse with every table it reads, empty."""
+    """A model of `dbt_like_sql/`, and a warehouse with every table it reads, empty.
 
-    def __init__(self, name: str) -> None:
-        (self._model,) = [model for model in load_models() if model.qualified_name == name]
+    The models `before` are made from the same inputs first, in that order, and are read by it.
+    """
+
+    def __init__(self, name: str, before: Sequence[str] = ()) -> None:
+        models = {model.qualified_name: model for model in load_models()}
+        self._model = models[name]
+        self._before = [models[each] for each in before]
         store = Store()
         store.build()
         self._con = store.con
@@ -32,6 +37,9 @@ class OneModel:
                 self._con.execute(f"delete from {table}")
                 if rows:
                     self._insert(table, rows)
+            for each in self._before:
+                values = window_values(each, (DAY, DAY))
+                self._con.execute(f"insert into {each.qualified_name} by name {each.sql}", values)
             self._con.execute(f"create temp table model as {self._model.sql}", window_values(self._model, (DAY, DAY)))
             return self._con.execute(select).fetchall()
         finally:

@@ -204,7 +204,7 @@ def test_a_request_without_max_tokens_reserves_the_models_maximum(
     store.covered(DAY)
     store.build()
 
-    reserved = "select reserved_tokens, reserved_source from marts.usage_minutely"
+    reserved = "select initial_reservation_tokens, initial_reservation_source from marts.usage_minutely"
     assert store.row(reserved) == (reserved_tokens, source)
 
 
@@ -213,7 +213,10 @@ def test_reservation_is_unknown_when_the_models_maximum_is(store: Store) -> None
     store.covered(DAY)
     store.build()
 
-    assert store.row("select reserved_tokens, reserved_source from marts.usage_minutely") == (None, "unknown")
+    assert store.row("select initial_reservation_tokens, initial_reservation_source from marts.usage_minutely") == (
+        None,
+        "unknown",
+    )
 
 
 def test_a_missing_cache_metric_counts_as_zero(store: Store) -> None:

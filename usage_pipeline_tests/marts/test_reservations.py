@@ -22,7 +22,7 @@ NOON = MIDNIGHT + timedelta(hours=12)
 
 @pytest.fixture(scope="module")
 def model() -> OneModel:
-    return OneModel("marts.reservations_minutely")
+    return OneModel("marts.reservations_minutely", ["intermediate.int_calls_in_flight"])
 
 
 def call(seconds: float, latency_ms: float | None, reserved: int | None, **values: Any) -> dict[str, Any]:
@@ -50,20 +50,31 @@ def minute(number: int, invocations: int, reserved: int | None = 0, **values: An
         "invocations": invocations,
         "throttles": 0,
         "consumed_tokens": 0,
-        "reserved_tokens": reserved,
-        "reserved_source": "logs",
+        "initial_reservation_tokens": reserved,
+        "initial_reservation_source": "logs",
         "latency_ms_avg": 1000.0,
     } | values
 
 
+def cloudwatch(counted: dict[str, Any]) -> dict[str, Any]:
+    """The same minute as CloudWatch has it."""
+    columns = ("usage_date", "account_id", "region", "profile_id", "ts", "resolution_seconds", "invocations")
+    latency = {"latency_ms_sum": counted["latency_ms_avg"], "latency_samples": counted["latency_ms_avg"] and 1}
+    return {column: counted[column] for column in columns} | latency
+
+
 def found(
-    model: OneModel, calls: list[dict[str, Any]], minutes: list[dict[str, Any]], columns: str = "held_tokens, source"
+    model: OneModel,
+    calls: list[dict[str, Any]],
+    minutes: list[dict[str, Any]],
+    columns: str = "reserved_tokens, source",
 ) -> list[tuple[Any, ...]]:
     """Minute after noon, and the columns."""
     return model.over(
         {
             "marts.invocations": calls,
             "marts.usage_minutely": minutes,
+            "staging.stg_cloudwatch_periods": [cloudwatch(each) for each in minutes],
             "intermediate.int_profiles_rated": [{**SCOPE, "profile_id": GEO_SONNET}],
         },
         f"select date_diff('minute', timestamp '{NOON}', ts) as minute, {columns} from model order by 1",
@@ -72,13 +83,13 @@ def found(
 
 def test_calls_hold_from_their_start_until_their_latency_has_passed(model: OneModel) -> None:
     calls = [call(0, 3000, 100), call(2, 500, 10), call(3, 500, 1)]
-    columns = "held_tokens, calls_in_flight, initial_reservation_tokens, settled_tokens, source"
+    columns = "reserved_tokens, calls_in_flight, initial_reservation_tokens, settled_tokens, source"
     assert found(model, calls, [minute(0, 3, 111, consumed_tokens=70)], columns) == [(0, 110, 2, 111, 70, "logs")]
 
 
 def test_what_is_carried_in_counts_in_every_minute_it_runs_into(model: OneModel) -> None:
     calls = [call(50, 100_000, 100), call(65, 1000, 10)]
-    rows = found(model, calls, [minute(0, 1), minute(1, 1)], "held_tokens, calls_in_flight")
+    rows = found(model, calls, [minute(0, 1), minute(1, 1)], "reserved_tokens, calls_in_flight")
     assert rows == [(0, 100, 1), (1, 110, 2), (2, 100, 1)]
 
 
@@ -113,7 +124,7 @@ def test_a_call_that_may_have_held_the_models_maximum_makes_its_minutes_mixed(mo
 def test_a_missing_call_makes_an_estimate_as_long_as_it_may_still_run(model: OneModel) -> None:
     calls = [call(0, 90_000, 100), call(200, 1000, 10), call(400, 1000, 1)]
     minutes = [minute(0, 2, 600, latency_ms_avg=30_000.0), minute(3, 1, 10), minute(6, 1, 1)]
-    rows = found(model, calls, minutes, "held_tokens, calls_in_flight, source")
+    rows = found(model, calls, minutes, "reserved_tokens, calls_in_flight, source")
     assert rows == [
         (0, 300, None, "estimated"),  # 600 tokens, each held for half of the minute.
         (1, 100, None, "estimated"),
@@ -130,9 +141,9 @@ def test_the_estimate_is_littles_law(model: OneModel) -> None:
 @pytest.mark.parametrize(
     "unknown",
     [
-        {"reserved_tokens": None, "reserved_source": "unknown"},
+        {"initial_reservation_tokens": None, "initial_reservation_source": "unknown"},
         # Nobody says max_tokens; the model's maximum for all would be far too high.
-        {"reserved_source": "model_default"},
+        {"initial_reservation_source": "model_default"},
         {"latency_ms_avg": None},
     ],
 )
@@ -207,7 +218,7 @@ def test_the_pools_minutes_carry_what_was_held() -> None:
     store.call(GEO_SONNET, at("14T13:00:06"), input_tokens=30, output_tokens=1, max_tokens=80, latency_ms=500)
     store.build()
 
-    columns = "ts, reserved_tokens, held_tokens, held_source"
+    columns = "ts, initial_reservation_tokens, reserved_tokens, reserved_source"
     assert store.rows(f"select {columns} from marts.quota_usage_minutely order by ts") == [
         (at("14T12:00"), 200, 200, "logs"),
         (at("14T13:00"), 110, None, None),

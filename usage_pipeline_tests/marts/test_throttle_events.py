@@ -31,9 +31,9 @@ def minute(number: int, **values: Any) -> dict[str, Any]:
         "invocations": 10,
         "throttles": 0,
         "consumed_tokens": 1000,
-        "reserved_tokens": 2000,
-        "held_tokens": 500,
-        "held_source": "logs",
+        "initial_reservation_tokens": 2000,
+        "reserved_tokens": 500,
+        "reserved_source": "logs",
         "day_tokens_running": 50_000,
         "rpm_limit": 100,
         "tpm_limit": 100_000,
@@ -52,7 +52,7 @@ def profile(name: str, **values: Any) -> dict[str, Any]:
         "invocations": 1,
         "throttles": 0,
         "consumed_tokens": 100,
-        "reserved_tokens": 200,
+        "initial_reservation_tokens": 200,
     } | values
 
 
@@ -98,12 +98,12 @@ def found(
         ({"invocations": 60, "throttles": 39}, ("not_explained", False)),
         ({"consumed_tokens": 95_000}, ("tpm", False)),
         ({"day_tokens_running": 10_000_000}, ("tpd", True)),
-        ({"held_tokens": 99_000}, ("reservation", True)),
+        ({"reserved_tokens": 99_000}, ("reservation", True)),
         # What was held is a guess: it gives the cause, and no certainty, also not of another cause.
-        ({"held_tokens": 99_000, "held_source": "mixed"}, ("reservation", False)),
-        ({"held_tokens": 99_000, "held_source": "estimated"}, ("reservation", False)),
-        ({"invocations": 100, "held_source": "mixed"}, ("rpm", False)),
-        ({"invocations": 100, "held_source": "mixed", "tpm_limit": None}, ("rpm", True)),
+        ({"reserved_tokens": 99_000, "reserved_source": "mixed"}, ("reservation", False)),
+        ({"reserved_tokens": 99_000, "reserved_source": "estimated"}, ("reservation", False)),
+        ({"invocations": 100, "reserved_source": "mixed"}, ("rpm", False)),
+        ({"invocations": 100, "reserved_source": "mixed", "tpm_limit": None}, ("rpm", True)),
     ],
 )
 def test_a_throttled_minute_has_its_likeliest_cause(
@@ -130,7 +130,7 @@ def test_a_minute_after_a_coarser_period_is_not_certain(model: OneModel) -> None
 
 
 def test_a_coarse_period_compares_means_and_is_never_certain(model: OneModel) -> None:
-    coarse = minute(0, resolution_seconds=300, held_tokens=None, held_source=None, tpm_limit=None)
+    coarse = minute(0, resolution_seconds=300, reserved_tokens=None, reserved_source=None, tpm_limit=None)
     columns = "cause, is_certain, is_retry_storm, throttles"
     assert found(model, [coarse | {"invocations": 250, "throttles": 250}], columns) == [("rpm", False, None, 250)]
     assert found(model, [coarse | {"invocations": 250, "throttles": 249}], columns) == [
@@ -159,7 +159,7 @@ COUNTS = st.sampled_from([0, 1, 9, 10, 49, 50, 90, 99, 100])
 @given(
     now=st.fixed_dictionaries(
         {"invocations": COUNTS, "throttles": COUNTS.filter(bool)}
-        | dict.fromkeys(("consumed_tokens", "held_tokens", "day_tokens_running"), AROUND_LIMITS)
+        | dict.fromkeys(("consumed_tokens", "reserved_tokens", "day_tokens_running"), AROUND_LIMITS)
         | dict.fromkeys(("rpm_limit", "tpm_limit", "tpd_limit"), AROUND_LIMITS)
     ),
     before=st.fixed_dictionaries({"invocations": COUNTS, "throttles": st.just(0), "consumed_tokens": AROUND_LIMITS}),
@@ -186,11 +186,11 @@ def test_sql_and_plan_say_the_same(
     cause = cause_of(values).cause
     sure = cause_of(values if source == "logs" else _without_hold(values))
     expected = (cause, sure.is_certain and sure.cause == cause)
-    assert found(model, [minute(-1, **before), minute(0, held_source=source, **now)], calls=calls) == [expected]
+    assert found(model, [minute(-1, **before), minute(0, reserved_source=source, **now)], calls=calls) == [expected]
 
 
 def _without_hold(values: Values) -> Values:
-    return {**values, "held_tokens": None}
+    return {**values, "reserved_tokens": None}
 
 
 # Retry storms
@@ -263,7 +263,7 @@ def test_a_call_without_counts_leaves_its_profile_whole(model: OneModel) -> None
     ("values", "first"),
     [
         ({"consumed_tokens": 95_000}, "tokens"),
-        ({"held_tokens": 99_000}, "holder"),
+        ({"reserved_tokens": 99_000}, "holder"),
         ({"invocations": 99}, "caller"),
         ({}, "tokens"),
     ],
@@ -273,7 +273,7 @@ def test_consumers_are_in_the_order_of_what_the_cause_is_about(
 ) -> None:
     profiles = [
         profile("tokens", consumed_tokens=900),
-        profile("holder", reserved_tokens=64_000),
+        profile("holder", initial_reservation_tokens=64_000),
         profile("caller", invocations=80),
     ]
     ((names, tokens_share),) = found(

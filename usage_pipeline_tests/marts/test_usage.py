@@ -152,7 +152,7 @@ def test_a_pools_estimate_is_null_when_one_profile_has_none(store: Store) -> Non
 def test_a_throttled_minute_without_calls_reserves_nothing(store: Store) -> None:
     store.usage(NOVA, at("14T10:00"), throttles=5)
     store.build()
-    columns = "invocations, throttles, consumed_tokens, reserved_tokens, reserved_source"
+    columns = "invocations, throttles, consumed_tokens, initial_reservation_tokens, initial_reservation_source"
     assert store.row(f"select {columns} from marts.usage_minutely") == (0, 5, 0, 0, None)
 
 

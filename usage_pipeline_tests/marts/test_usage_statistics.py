@@ -148,17 +148,17 @@ def test_every_window_metric_and_basis_has_one_row() -> None:
         "cache_read_tokens",
         "cache_write_tokens",
         "client_errors",
+        "initial_reservation_tokens",
         "input_tokens",
         "invocations",
         "output_tokens",
-        "reserved_tokens",
         "rpm",
         "server_errors",
         "throttles",
         "tpd",
         "tpm",
     }
-    assert {metric for metric, _, _ in rows} - both == {"latency_ms", "ttft_ms", "tpd_rolling_24h"}
+    assert {metric for metric, _, _ in rows} - both == {"latency_ms", "reserved_tokens", "ttft_ms", "tpd_rolling_24h"}
     # No day begins in the last hour, so tokens per day have no row there.
     assert {window for metric, _, window in rows if metric == "tpd"} == {"1day", "7days", "14days", "30days"}
 
@@ -181,4 +181,6 @@ def test_a_metric_that_aws_never_gave_is_unknown_not_zero() -> None:
     store.build()
     columns = "total, average, unknown_periods, data_points"
     assert statistic(store, "aws_estimated_tokens", "1day", "all", columns) == (None, None, 1, 1439)
-    assert statistic(store, "reserved_tokens", "1day", "all", columns) == (None, None, 1, 1439)
+    assert statistic(store, "initial_reservation_tokens", "1day", "all", columns) == (None, None, 1, 1439)
+    # Without logs nobody knows what the call held, nor whether it still ran in the minute of the throttle.
+    assert statistic(store, "reserved_tokens", "1day", "active", columns) == (None, None, 2, 0)

@@ -137,7 +137,7 @@ def throttled_minutes(kind: str, seed: int, scarce: str) -> tuple[ThrottledMinut
             "invocations": int(invocations[at]),
             "throttles": int(throttles[at]),
             "consumed_tokens": int(consumed[at]),
-            "held_tokens": int(held[at]),
+            "reserved_tokens": int(held[at]),
             "day_tokens_running": int(consumed[at // DAY * DAY : at + 1].sum()),
             "invocations_before": int(invocations[at - 1]),
             "throttles_before": int(throttles[at - 1]),
