@@ -64,6 +64,7 @@ from usage_pipeline.config_problems import (
     read_yaml,
     unknown_key_sentence,
 )
+from usage_pipeline.config_q_developer import BucketPlaceSettings, QDeveloperSettings
 from usage_pipeline.config_quota_mapping import QuotaMappingSettings
 from usage_pipeline.config_values import (
     auto_word,
@@ -142,6 +143,7 @@ class AccountSettings(BaseModel):
     external_id: str | None = Field(default=None, min_length=2, max_length=1224)
     regions: Regions = "auto"
     logs: LogSettings | None = None
+    q_developer: QDeveloperSettings | None = None
 
     def log_place(self, region: str) -> LogPlaceSettings | Literal["off"] | None:
         """Where the Region's invocation logs lie as the configuration says; None when AWS is to be asked."""
@@ -374,6 +376,8 @@ _KNOWN_KEYS = KnownKeys(
         ("accounts",): tuple(AccountSettings.model_fields),
         ("accounts", "logs"): tuple(LogPlaceSettings.model_fields),
         ("accounts", "logs", "*"): tuple(LogPlaceSettings.model_fields),
+        ("accounts", "q_developer"): tuple(QDeveloperSettings.model_fields),
+        ("accounts", "q_developer", "*"): tuple(BucketPlaceSettings.model_fields),
         ("applications",): tuple(ApplicationRule.model_fields),
         ("prices",): tuple(PriceSettings.model_fields),
         ("quota_mapping",): tuple(QuotaMappingSettings.model_fields),
@@ -456,6 +460,10 @@ accounts:
     # Invocation logs are read where AWS says that each Region's go; name the place when that is not to be asked:
     # logs: {bucket: central-bedrock-logs, prefix: bedrock}
     # logs: {us-east-1: {bucket: my-bedrock-logs}, eu-west-1: {log_group: /bedrock/invocations}, us-west-2: off}
+    # Amazon Q Developer and Kiro, where their logs and reports go to S3; see docs/q_developer.md:
+    # q_developer:
+    #   prompt_logs: {bucket: my-q-developer-logs, prefix: prompts}
+    #   activity_reports: {bucket: my-q-developer-logs, prefix: reports}
 
 applications:                   # which application a request belongs to: the first rule that fits names it
   - subject: role               # role, user, session, metadata (of the request) or tag (of the inference profile)

@@ -41,7 +41,8 @@ def off_word(value: object) -> object:
     raise ValueError(f"read {quote(value)}; allowed: off, a bucket (with its prefix), or a log_group.")
 
 
-def _checked_bucket(bucket: str) -> str:
+def checked_bucket(bucket: str) -> str:
+    """The name, if a bucket may have it."""
     if not _BUCKET_NAME.fullmatch(bucket):
         raise ValueError(
             f"read {quote(bucket)}, which is no bucket name; allowed: the name alone, such as my-bedrock-logs, and "
@@ -50,7 +51,8 @@ def _checked_bucket(bucket: str) -> str:
     return bucket
 
 
-def _checked_prefix(prefix: str) -> str:
+def checked_prefix(prefix: str) -> str:
+    """What comes before AWSLogs in the keys of a bucket."""
     if "AWSLogs" in prefix.split("/"):
         raise ValueError(f"read {quote(prefix)}; allowed: the part of the keys before AWSLogs.")
     return prefix
@@ -67,8 +69,8 @@ class LogPlaceSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    bucket: Annotated[str, AfterValidator(_checked_bucket)] | None = None
-    prefix: Annotated[str, AfterValidator(_checked_prefix)] = ""
+    bucket: Annotated[str, AfterValidator(checked_bucket)] | None = None
+    prefix: Annotated[str, AfterValidator(checked_prefix)] = ""
     log_group: Annotated[str, AfterValidator(_checked_log_group)] | None = None
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from usage_pipeline.aws.bedrock_runtime import place_to_ask
 from usage_pipeline.aws.errors import ReadingError
-from usage_pipeline.aws.permissions import Permission, probe, probe_mapping_model
+from usage_pipeline.aws.permissions import Permission, probe, probe_mapping_model, probe_q_developer
 from usage_pipeline.aws.scopes import ResolvedScopes, resolve_scopes
 from usage_pipeline.aws.source_reading import Listing, read_scopes
 from usage_pipeline.config import Settings
@@ -34,7 +34,11 @@ def examine(settings: Settings, console: Console) -> list[Finding]:
     findings = [*folder_findings(settings.data_folder), *instance_findings(_instance_folder(settings))]
     with console.status("Asking AWS who you are and what you may read …"):
         resolved = resolve_scopes(settings)
-        permissions = [*_probe_all(settings, resolved), *_probe_mapping_model(settings, resolved)]
+        permissions = [
+            *_probe_all(settings, resolved),
+            *_probe_q_developer(resolved),
+            *_probe_mapping_model(settings, resolved),
+        ]
     findings += [
         Finding(account.account_name, account.error_text, "Check the credentials, role and external id of the account.")
         for account in resolved.unreachable
@@ -96,6 +100,13 @@ def _probe_all(settings: Settings, resolved: ResolvedScopes) -> list[Permission]
         settings.max_concurrent_scopes,
     )
     return [permission for reading in readings if reading.value is not None for permission in reading.value.rows]
+
+
+def _probe_q_developer(resolved: ResolvedScopes) -> list[Permission]:
+    """Whether each account's prompt logs and activity reports may be read, where it names their places."""
+    first = {scope.account_id: scope for scope in reversed(resolved.scopes)}
+    scopes = [scope for scope in resolved.scopes if first[scope.account_id] is scope]
+    return [permission for scope in scopes for permission in probe_q_developer(resolved.session(scope), scope)]
 
 
 def _probe_mapping_model(settings: Settings, resolved: ResolvedScopes) -> list[Permission]:

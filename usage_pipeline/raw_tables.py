@@ -1,10 +1,12 @@
 """The tables that Python writes: what AWS said (`raw`), how the reading went (`ops`), and all of them by name.
 
 Here: names, columns, types and one line on what each row is. Not here: the marts that Python makes
-(`planning_tables.py`), SQL models (`dbt_like_sql/`), connections (`warehouse.py`), reading (`aws/`).
+(`planning_tables.py`), Amazon Q Developer's tables (`q_developer_tables.py`), SQL models (`dbt_like_sql/`), connections
+(`warehouse.py`), reading (`aws/`).
 """
 
 from usage_pipeline.planning_tables import PLANNING_TABLES
+from usage_pipeline.q_developer_tables import Q_DEVELOPER_TABLES
 from usage_pipeline.stored_table import StoredTable, columns_of
 
 _SCOPE = """
@@ -617,6 +619,7 @@ RAW_TABLES = (
     BILL,
     BILLED_USAGE_TYPES,
     APPLICATION_RULES,
+    *Q_DEVELOPER_TABLES,
 )
 
 OPS_TABLES = (

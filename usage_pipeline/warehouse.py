@@ -217,6 +217,7 @@ _ARROW_TYPES: dict[str, pa.DataType] = {
     "timestamp": pa.timestamp("us"),
     "varchar[]": pa.list_(pa.string()),
     "map(varchar,varchar)": pa.map_(pa.string(), pa.string()),
+    "map(varchar,bigint)": pa.map_(pa.string(), pa.int64()),
 }
 
 

@@ -135,7 +135,8 @@ def test_govcloud_regions_and_role_go_together(tmp_path: Path) -> None:
         (
             "accounts:\n- name: a\n  region: auto\n",
             "FILE, line 3: there is no setting 'region'; did you mean 'regions'? Allowed here: name, profile, "
-            "role_arn, external_id, regions, logs.",
+            "role_arn, external_id, regions, logs, "
+            "q_developer.",
         ),
         (
             "accounts:\n- name: a\n  regions:\n    - us-east-1\n    - eu-wst-1\n",

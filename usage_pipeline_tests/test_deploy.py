@@ -13,10 +13,18 @@ def test_the_reader_policies_allow_exactly_the_calls_of_the_ingest() -> None:
     statements = [
         statement for path in files for statement in json.loads(path.read_text(encoding="utf-8"))["Statement"]
     ]
-    allowed = [action for statement in statements for action in statement["Action"]]
+    allowed = {action for statement in statements for action in statement["Action"]}
     assert {statement["Effect"] for statement in statements} == {"Allow"}
     # AssumeRole belongs to the identity that runs the pipeline, not to the role that it assumes.
-    assert sorted(allowed) == sorted(action for action in IAM_ACTIONS.values() if not action.startswith("sts:"))
+    assert allowed == {action for action in IAM_ACTIONS.values() if not action.startswith("sts:")}
+
+
+def test_objects_of_q_developer_and_kiro_may_be_read_and_no_others() -> None:
+    policy = json.loads((IAM / "usage-pipeline-reader-q-developer.json").read_text(encoding="utf-8"))
+    listing, reading = policy["Statement"]
+    folders = ["*AWSLogs/*/QDeveloperLogs/*", "*AWSLogs/*/KiroLogs/*"]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": folders}}
+    assert reading["Resource"] == [f"arn:aws:s3:::{folder}" for folder in folders]
 
 
 def test_the_policy_of_alerts_allows_one_topic_to_be_sent_to() -> None:

@@ -15,8 +15,11 @@ from usage_pipeline.aws.invocation_logging import LogDelivery, read_log_delivery
 from usage_pipeline.aws.log_events import LOG_STREAM
 from usage_pipeline.aws.log_objects import log_folders
 from usage_pipeline.aws.metric_catalogue import BEDROCK
+from usage_pipeline.aws.q_developer_objects import log_type_folders
 from usage_pipeline.aws.scopes import Scope, enabled_bedrock_regions
 from usage_pipeline.aws.sessions import AccountSession
+from usage_pipeline.config_q_developer import BucketPlaceSettings
+from usage_pipeline.q_developer.object_keys import Content
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
@@ -60,6 +63,37 @@ def probe_mapping_model(session: AccountSession, scope: Scope, model_id: str) ->
             messages=[{"role": "user", "content": [{"text": "Say yes."}]}],
             inferenceConfig={"maxTokens": 1},
         ),
+    )
+
+
+def probe_q_developer(session: AccountSession, scope: Scope) -> list[Permission]:
+    """Try the places of prompt logs and activity reports that the account names; nothing when it names none."""
+    named = session.account.q_developer
+    if named is None:
+        return []
+    places: list[tuple[Content, BucketPlaceSettings | None]] = [
+        ("prompts", named.prompt_logs),
+        ("activity", named.activity_reports),
+    ]
+    calls = [
+        call
+        for content, place in places
+        if place is not None
+        for call in _q_developer_calls(session, scope, place, content)
+    ]
+    return [_attempt(scope, *call) for call in calls]
+
+
+def _q_developer_calls(
+    session: AccountSession, scope: Scope, place: BucketPlaceSettings, content: Content
+) -> list[_Call]:
+    what = {"prompts": "prompt logs", "activity": "activity reports"}[content]
+    return _bucket_calls(
+        session,
+        scope,
+        place.bucket,
+        log_type_folders(place, scope.account_id, content)[0],
+        (f"which {what} of Amazon Q Developer there are", f"{what} of Amazon Q Developer"),
     )
 
 
@@ -149,17 +183,9 @@ def _log_permissions(session: AccountSession, scope: Scope, now: datetime) -> li
 
 def _log_calls(session: AccountSession, scope: Scope, delivery: LogDelivery, now: datetime) -> list[_Call]:
     if delivery.bucket is not None:
-        bucket = delivery.bucket
         folder = log_folders(scope, delivery.key_prefix or "")[0]
-        s3 = session.client("s3", scope.region)
-        return [
-            (
-                "ListObjectsV2",
-                "which log objects there are",
-                lambda: s3.list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=1),
-            ),
-            ("GetObject", "what was called, by whom", lambda: s3.get_object(Bucket=bucket, Key=f"{folder}permission")),
-        ]
+        needed_for = ("which log objects there are", "what was called, by whom")
+        return _bucket_calls(session, scope, delivery.bucket, folder, needed_for)
     if delivery.log_group is not None:
         logs = session.client("logs", scope.region)
         end = int(now.replace(tzinfo=UTC).timestamp() * 1000)
@@ -174,6 +200,17 @@ def _log_calls(session: AccountSession, scope: Scope, delivery: LogDelivery, now
             )
         ]
     return []
+
+
+def _bucket_calls(
+    session: AccountSession, scope: Scope, bucket: str, folder: str, needed_for: tuple[str, str]
+) -> list[_Call]:
+    """List a folder, and get an object that is not in it; `needed_for` has a text for each."""
+    s3 = session.client("s3", scope.region)
+    return [
+        ("ListObjectsV2", needed_for[0], lambda: s3.list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=1)),
+        ("GetObject", needed_for[1], lambda: s3.get_object(Bucket=bucket, Key=f"{folder}permission")),
+    ]
 
 
 def _attempt(scope: Scope, operation: str, needed_for: str, call: Callable[[], object]) -> Permission:

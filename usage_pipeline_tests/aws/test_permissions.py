@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from usage_pipeline.aws.permissions import Permission, probe, probe_mapping_model
+from usage_pipeline.aws.permissions import Permission, probe, probe_mapping_model, probe_q_developer
 from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.sessions import AccountSession
 from usage_pipeline.config import AccountSettings
@@ -160,3 +160,34 @@ def test_the_model_that_maps_quotas_is_asked_for_one_token(monkeypatch: pytest.M
 
 def test_logs_that_are_not_read_need_no_right(monkeypatch: pytest.MonkeyPatch) -> None:
     assert of_logs(probed(monkeypatch, GRANTED, logs="off")) == []
+
+
+def probed_q_developer(
+    monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], places: dict[str, Any] | None
+) -> tuple[list[Permission], list[Any]]:
+    client, calls = canned_client("s3", answers)
+    monkeypatch.setattr(AccountSession, "client", lambda *_: client)
+    account = AccountSettings.model_validate({"name": "production", "regions": ["us-east-1"], "q_developer": places})
+    return probe_q_developer(AccountSession(account), EAST), calls
+
+
+def test_where_nothing_of_q_developer_is_named_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert probed_q_developer(monkeypatch, {}, None) == ([], [])
+
+
+def test_each_place_of_q_developer_is_listed_and_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = {"prompt_logs": {"bucket": "q-logs", "prefix": "prompts"}, "activity_reports": {"bucket": "q-reports"}}
+    answers = {"ListObjectsV2": {}, "GetObject": error("GetObject", "AccessDenied")}
+
+    found, calls = probed_q_developer(monkeypatch, answers, places)
+
+    assert [(permission.action, permission.status, permission.needed_for) for permission in found] == [
+        ("s3:ListBucket", "ok", "which prompt logs of Amazon Q Developer there are"),
+        ("s3:GetObject", "denied", "prompt logs of Amazon Q Developer"),
+        ("s3:ListBucket", "ok", "which activity reports of Amazon Q Developer there are"),
+        ("s3:GetObject", "denied", "activity reports of Amazon Q Developer"),
+    ]
+    assert [(call["Bucket"], call.get("Prefix")) for _, call in calls if "Prefix" in call] == [
+        ("q-logs", "prompts/AWSLogs/111122223333/QDeveloperLogs/GenerateAssistantResponse/"),
+        ("q-reports", "AWSLogs/111122223333/QDeveloperLogs/by_user_analytic/"),
+    ]
