@@ -17,14 +17,12 @@ from msgspec import Struct, field
 from usage_pipeline.log_files.coercion import UnusableRecordError
 from usage_pipeline.q_developer.identities import identifier, user_id
 from usage_pipeline.q_developer.text_sizes import UNKNOWN_SIZE, TextSize, sum_of
+from usage_pipeline.q_developer.times import utc_time
 
 Kind = Literal["chat", "inline", "dev"]
 
 _TRIGGER = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
 """One word, as AWS writes it. Longer text in its place could be part of a prompt."""
-
-
-_DATE_CHARACTERS = len("2026-11-14")
 
 
 class Skipped(Struct, gc=False):
@@ -215,17 +213,3 @@ def _number_of(parts: list[_Any] | None) -> int | None:
 
 def _trigger(text: str | None) -> str | None:
     return text if text is not None and _TRIGGER.fullmatch(text) else None
-
-
-def utc_time(text: str) -> dt.datetime | None:
-    """A time of day in UTC, without its zone; None where the text is none.
-
-    Digits after the sixth are cut off, not rounded: a nanosecond before midnight is still that day.
-    """
-    if len(text) <= _DATE_CHARACTERS:
-        return None
-    try:
-        time = dt.datetime.fromisoformat(text)
-        return time if time.tzinfo is None else time.astimezone(dt.UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
-        return None
