@@ -15,6 +15,7 @@ from benchmarks.log_marts import log_marts
 from benchmarks.log_parsing import log_parsing
 from benchmarks.measuring import Figure, Result, measure, median, show, usage_pipeline
 from benchmarks.planning import planning
+from benchmarks.q_developer import q_developer
 from benchmarks.replay import replay
 from usage_pipeline.sandbox import RunningSandbox, SandboxOptions, start_in_thread
 
@@ -76,6 +77,7 @@ BENCHMARKS: dict[str, Callable[[int], list[Result]]] = {
     "log_ingest": log_ingest,
     "log_marts": log_marts,
     "planning": planning,
+    "q_developer": q_developer,
     "replay": replay,
 }
 
