@@ -1,9 +1,8 @@
-"""The dashboard's frame, which Streamlit runs at every look: login, filters, refresh, and the page that was asked for.
+"""The dashboard's frame: login, filters, refresh, and the page that was asked for.
 
-Start it with `usage-pipeline ui`. Not here: what a page shows (`pages/`).
+Here: the list of pages. Not here: what a page shows (`pages/`), the script that Streamlit runs (`start/`).
 """
 
-import sys
 from types import ModuleType
 from typing import Any
 
@@ -11,17 +10,19 @@ import duckdb
 import streamlit as st
 
 from usage_pipeline.ui import filters, freshness, login
-from usage_pipeline.ui.options import Options, from_arguments
-from usage_pipeline.ui.pages import overview
+from usage_pipeline.ui.options import Options
+from usage_pipeline.ui.pages import cost, overview
 from usage_pipeline.ui.reading import PublishedFile, published_file
 from usage_pipeline.ui.view import View
 
-PAGES: tuple[ModuleType, ...] = (overview,)
+PAGES: tuple[ModuleType, ...] = (overview, cost)
 
 
-# The grid's own button would save what a spreadsheet takes for formulas; every table has a button that does not.
+# The grid's own button would save what a spreadsheet takes for formulas; every table has a button that does not. Long
+# numbers are seen whole in their tiles.
 _STYLE = """
 <style>
+[data-testid="stMetricValue"] { font-size: 1.3rem; }
 [data-testid="stElementToolbarButton"]:has([aria-label="Download as CSV"]) { display: none; }
 </style>
 """
@@ -62,7 +63,3 @@ def _page(module: ModuleType, view: View | None) -> Any:
             module.show(view)
 
     return st.Page(show, title=module.TITLE, url_path=module.URL, default=module is PAGES[0])
-
-
-if __name__ == "__main__":
-    main(from_arguments(sys.argv[1:]))

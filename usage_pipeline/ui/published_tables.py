@@ -57,6 +57,11 @@ class Filters:
         return {"first_day": self.first_day, "last_day": self.last_day}
 
     @property
+    def are_set(self) -> bool:
+        """Whether anything but the days is chosen."""
+        return bool(self.accounts or self.regions or self.models or self.endpoint_types or self.narrow_logs_only)
+
+    @property
     def narrow_logs_only(self) -> bool:
         """Whether a filter is set that quotas, which all callers and tags share, do not follow."""
         return bool(self.tags or self.caller)

@@ -37,6 +37,9 @@ _FORMATS: dict[Kind, Callable[[Any], str]] = {
 
 AT_LEAST = "≥ "
 
+ABOUT = "≈ "
+"""Before a share of what is known, where more is unknown."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -73,6 +76,7 @@ def show_table(found: Sequence[Any], columns: Sequence[Column], name: str, empty
         height="content" if len(rows) <= MOST_ROWS_HIGH else (MOST_ROWS_HIGH + 1) * _ROW_PIXELS,
         key=f"table-{name}",
         alt=name.replace("-", " "),
+        placeholder=UNKNOWN,
     )
     keys = [column.key for column in columns]
     keys += [bound for column in columns if (bound := column.at_least) and bound not in keys]
@@ -95,12 +99,13 @@ def _written(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> An
         write = _FORMATS[column.kind]
         style = style.format(write, na_rep=column.missing, subset=[column.label])
         if bounds := [number for number, row in enumerate(rows) if column.at_least and row.get(column.at_least)]:
-            style = style.format(_bounded(write), na_rep=column.missing, subset=(bounds, [column.label]))
+            style = style.format(_bounded(column.kind, write), na_rep=column.missing, subset=(bounds, [column.label]))
     return style
 
 
-def _bounded(write: Callable[[Any], str]) -> Callable[[Any], str]:
-    return lambda value: AT_LEAST + write(value)
+def _bounded(kind: Kind, write: Callable[[Any], str]) -> Callable[[Any], str]:
+    mark = ABOUT if kind == "share" else AT_LEAST
+    return lambda value: mark + write(value)
 
 
 def _values(rows: Sequence[Mapping[str, Any]], column: Column) -> pd.Series:
