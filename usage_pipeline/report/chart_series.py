@@ -1,7 +1,8 @@
 """The points of the report's charts: one-minute tables brought down to the granularity of each window.
 
-Here: which periods a chart has and what a point is. Not here: statistics (`numbers.py`), drawing (`page/`).
-Rates are the highest minute of each period, never a mean of it, so that no peak is lost; counts are sums.
+Here: which periods a chart has and what a point is. Not here: statistics (`numbers.py`), drawing (`charts.js`).
+Rates are the highest minute of each period, never a mean of it, so that no peak is lost, with the lowest minute beside
+it; counts are sums.
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,14 @@ import duckdb
 
 from usage_pipeline.report.table_rows import rows, whole
 
-Points = list[float | int | None]
-"""One value per period, NULL where nothing was stored for it: idle if the period was read, else unknown."""
+Columns = dict[str, list[float | int | None]]
+"""Series of one pool or profile. `at` counts the periods with use from the level's start; every other list has one
+value for each of them, NULL where it is not known. Periods that are not in `at` are idle if they were read."""
+
+SECONDS_OF_A_MINUTE = 60
+
+FULL_DETAIL = timedelta(hours=48)
+"""How far back the level of one minute reaches at least, when a window is that long."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +39,9 @@ class ChartWindow:
 class SeriesLevel:
     """A pool's points at one granularity, shared by every window that has it.
 
-    `step_seconds` is coarser than the windows' granularity only where CloudWatch had nothing finer.
-    `coarse_until` is the end of the last period that was stored coarser than a minute, NULL when none was.
-    `pool` has the pool's own series by name; `profiles` those of each profile id, when there is more than one.
+    `step_seconds` is coarser than the windows' granularity only where CloudWatch had nothing finer; `points` is the
+    number of periods. `coarse_until` is the end of the last period that was stored coarser than a minute, NULL when
+    none was. `pool` has the pool's own series; `profiles` those of each profile id, when there is more than one.
     """
 
     windows: tuple[str, ...]
@@ -42,16 +49,16 @@ class SeriesLevel:
     step_seconds: int
     points: int
     coarse_until: datetime | None
-    pool: dict[str, Points]
-    profiles: dict[str, dict[str, Points]]
+    pool: Columns
+    profiles: dict[str, Columns]
 
 
 @dataclass(frozen=True)
-class Marker:
-    """One minute that must be seen at every granularity, with its value in the chart's unit."""
+class MarkedMinutes:
+    """Minutes that must be seen at every granularity, in time order, each with its value in the chart's unit."""
 
-    ts: datetime
-    value: float | int
+    ts: tuple[datetime, ...]
+    value: list[float | int]
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class LimitChange:
     value: float | None
 
 
-Markers = dict[str, tuple[Marker, ...]]
+Markers = dict[str, MarkedMinutes]
 Limits = dict[str, tuple[LimitChange, ...]]
 
 
@@ -75,7 +82,7 @@ class PoolSeries:
     """
 
     levels: tuple[SeriesLevel, ...] = ()
-    markers: Markers = field(default_factory=dict[str, tuple[Marker, ...]])
+    markers: Markers = field(default_factory=dict[str, MarkedMinutes])
     limits: Limits = field(default_factory=dict[str, tuple[LimitChange, ...]])
 
 
@@ -83,33 +90,54 @@ _STEPS = """
     select
         pool_id,
         greatest($step, max(resolution_seconds)) as step,
+        time_bucket(to_seconds(step), $start) as level_start,
         max(ts + to_seconds(resolution_seconds)) filter (where resolution_seconds > 60) as coarse_until,
     from marts.quota_usage_minutely
     where ts >= $start and ts < $end
     group by pool_id
-    order by pool_id
 """
 
-_POOL_POINTS = f"""
-    with steps as ({_STEPS})
+_POOL_SERIES = (
+    *("tpm", "tpm_min", "rpm", "rpm_min", "tpd", "initial_reservation", "reserved"),
+    *("throttles", "client_errors", "server_errors", "latency", "ttft"),
+)
+_PROFILE_SERIES = ("tpm", "rpm", "throttles")
 
-    select
-        pool_id,
-        time_bucket(to_seconds(step), ts) as period_start,
-        max(tokens_per_minute) as tpm,
-        max(requests_per_minute) as rpm,
-        max(day_tokens_running) as tpd,
-        max(reserved_tokens * 60 / resolution_seconds) as reserved,
-        nullif(sum(throttles), 0)::bigint as throttles,
-        nullif(sum(client_errors), 0)::bigint as client_errors,
-        nullif(sum(server_errors), 0)::bigint as server_errors,
-        round(sum(latency_ms_sum)::double / nullif(sum(latency_samples), 0), 1) as latency,
-        round(sum(ttft_ms_sum)::double / nullif(sum(ttft_samples), 0), 1) as ttft,
-    from marts.quota_usage_minutely
-    inner join steps using (pool_id)
-    where ts >= $start and ts < $end
-    group by all
-    order by pool_id, period_start
+
+def _in_columns(keys: str, names: Sequence[str]) -> str:
+    """Points to lists in time order, one row for each pool or profile."""
+    lists = "".join(f"list({name} order by place) as {name}, " for name in names)
+    return f"select {keys}, list(place order by place) as at, {lists} from points group by {keys} order by {keys}"
+
+
+_PLACE = "((epoch_us(ts) - epoch_us(level_start)) // (step::bigint * 1_000_000))::integer as place"
+
+_POOL_POINTS = f"""
+    with steps as ({_STEPS}),
+
+    points as (
+        select
+            pool_id,
+            {_PLACE},
+            round(max(tokens_per_minute), 3) as tpm,
+            if($step > 60, round(min(tokens_per_minute), 3), null) as tpm_min,
+            round(max(requests_per_minute), 3) as rpm,
+            if($step > 60, round(min(requests_per_minute), 3), null) as rpm_min,
+            max(day_tokens_running) as tpd,
+            round(max(initial_reservation_tokens * 60 / resolution_seconds), 3) as initial_reservation,
+            max(reserved_tokens) as reserved,
+            nullif(sum(throttles), 0)::bigint as throttles,
+            nullif(sum(client_errors), 0)::bigint as client_errors,
+            nullif(sum(server_errors), 0)::bigint as server_errors,
+            round(sum(latency_ms_sum)::double / nullif(sum(latency_samples), 0), 1) as latency,
+            round(sum(ttft_ms_sum)::double / nullif(sum(ttft_samples), 0), 1) as ttft,
+        from marts.quota_usage_minutely
+        inner join steps using (pool_id)
+        where ts >= $start and ts < $end
+        group by all
+    )
+
+    {_in_columns("pool_id", _POOL_SERIES)}
 """
 
 _PROFILE_POINTS = f"""
@@ -121,21 +149,24 @@ _PROFILE_POINTS = f"""
         where ts >= $start and ts < $end
         group by pool_id
         having count(distinct profile_id) > 1
+    ),
+
+    points as (
+        select
+            pool_id,
+            profile_id,
+            {_PLACE},
+            round(max(consumed_tokens * 60 / resolution_seconds), 3) as tpm,
+            round(max(invocations * 60 / resolution_seconds), 3) as rpm,
+            nullif(sum(throttles), 0)::bigint as throttles,
+        from marts.usage_minutely
+        inner join steps using (pool_id)
+        semi join shared_pools using (pool_id)
+        where ts >= $start and ts < $end
+        group by all
     )
 
-    select
-        pool_id,
-        profile_id,
-        time_bucket(to_seconds(step), ts) as period_start,
-        max(consumed_tokens * 60 / resolution_seconds) as tpm,
-        max(invocations * 60 / resolution_seconds) as rpm,
-        nullif(sum(throttles), 0)::bigint as throttles,
-    from marts.usage_minutely
-    inner join steps using (pool_id)
-    semi join shared_pools using (pool_id)
-    where ts >= $start and ts < $end
-    group by all
-    order by pool_id, profile_id, period_start
+    {_in_columns("pool_id, profile_id", _PROFILE_SERIES)}
 """
 
 _MARKERS = """
@@ -143,25 +174,35 @@ _MARKERS = """
         select *
         from marts.quota_usage_minutely
         where ts >= $start and ts < $end
+    ),
+
+    marked as (
+        select pool_id, 'tpm' as marker, ts, tokens_per_minute as value
+        from usage_rows
+        where tokens_per_minute > tpm_limit
+        union all
+        select pool_id, 'rpm', ts, requests_per_minute
+        from usage_rows
+        where requests_per_minute > rpm_limit
+        union all
+        select pool_id, 'tpd', min(ts), min(day_tokens_running)
+        from usage_rows
+        where day_tokens_running > tpd_limit
+        group by pool_id, usage_date
+        union all
+        select pool_id, 'throttles', ts, throttles
+        from usage_rows
+        where throttles > 0
     )
 
-    select pool_id, 'tpm' as marker, ts, tokens_per_minute as value
-    from usage_rows
-    where tokens_per_minute > tpm_limit
-    union all
-    select pool_id, 'rpm', ts, requests_per_minute
-    from usage_rows
-    where requests_per_minute > rpm_limit
-    union all
-    select pool_id, 'tpd', min(ts), min(day_tokens_running)
-    from usage_rows
-    where day_tokens_running > tpd_limit
-    group by pool_id, usage_date
-    union all
-    select pool_id, 'throttles', ts, throttles
-    from usage_rows
-    where throttles > 0
-    order by pool_id, marker, ts
+    select
+        pool_id,
+        marker,
+        list(ts order by ts) as ts,
+        list(round(value, 3) order by ts) as value,
+    from marked
+    group by pool_id, marker
+    order by pool_id, marker
 """
 
 _LIMITS = """
@@ -189,12 +230,16 @@ def read_pool_series(con: duckdb.DuckDBPyConnection, windows: Sequence[ChartWind
     """
     if not windows:
         return {}
+    first, end = min(window.start for window in windows), max(window.end for window in windows)
     levels: dict[str, list[SeriesLevel]] = {}
     for granularity in sorted({window.granularity_seconds for window in windows}):
         sharing = [window for window in windows if window.granularity_seconds == granularity]
-        for pool_id, level in _read_levels(con, sharing).items():
+        start = min(window.start for window in sharing)
+        if granularity == SECONDS_OF_A_MINUTE:
+            start = min(start, max(first, end - FULL_DETAIL))
+        for pool_id, level in _read_levels(con, sharing, start).items():
             levels.setdefault(pool_id, []).append(level)
-    span = {"start": min(window.start for window in windows), "end": max(window.end for window in windows)}
+    span = {"start": first, "end": end}
     markers = _read_markers(con, span)
     limits = _read_limits(con, span)
     return {
@@ -203,58 +248,52 @@ def read_pool_series(con: duckdb.DuckDBPyConnection, windows: Sequence[ChartWind
     }
 
 
-def _read_levels(con: duckdb.DuckDBPyConnection, windows: Sequence[ChartWindow]) -> dict[str, SeriesLevel]:
-    """One granularity's series of every pool; the given windows share it."""
-    first = min(window.start for window in windows)
+def _read_levels(
+    con: duckdb.DuckDBPyConnection, windows: Sequence[ChartWindow], start: datetime
+) -> dict[str, SeriesLevel]:
+    """One granularity's series of every pool from `start` on; the given windows share it."""
     end = max(window.end for window in windows)
-    span = {"start": first, "end": end, "step": windows[0].granularity_seconds}
+    span = {"start": start, "end": end, "step": windows[0].granularity_seconds}
     names = tuple(window.name for window in windows)
     levels: dict[str, SeriesLevel] = {}
-    for pool_id, step, coarse_until in con.execute(_STEPS, span).fetchall():
-        start = _period_start(first, step)
-        points = -((start - end) // timedelta(seconds=step))
-        levels[pool_id] = SeriesLevel(names, start, step, points, coarse_until, {}, {})
+    for pool_id, step, level_start, coarse_until in con.execute(f"{_STEPS} order by pool_id", span).fetchall():
+        points = -((level_start - end) // timedelta(seconds=step))
+        levels[pool_id] = SeriesLevel(names, level_start, step, points, coarse_until, {}, {})
     for row in rows(con, _POOL_POINTS, span):
-        level = levels[row.pop("pool_id")]
-        _put(level, level.pool, row)
+        levels[row.pop("pool_id")].pool.update(_columns(row))
     for row in rows(con, _PROFILE_POINTS, span):
-        level = levels[row.pop("pool_id")]
-        _put(level, level.profiles.setdefault(row.pop("profile_id"), {}), row)
+        pool_id, profile_id = row.pop("pool_id"), row.pop("profile_id")
+        levels[pool_id].profiles[profile_id] = _columns(row)
     return levels
 
 
-def _put(level: SeriesLevel, series: dict[str, Points], row: dict[str, Any]) -> None:
-    """Write one period's values into the series; a series without any value is not made."""
-    index = (row.pop("period_start") - level.start) // timedelta(seconds=level.step_seconds)
-    for name, value in row.items():
-        if value is None:
-            continue
-        if name not in series:
-            series[name] = [None] * level.points
-        series[name][index] = whole(value)
+def _columns(row: dict[str, Any]) -> Columns:
+    """Lists of whole numbers where they are whole; a series without any value is not made."""
+    return {name: _numbers(values) for name, values in row.items() if any(value is not None for value in values)}
 
 
-def _period_start(ts: datetime, step_seconds: int) -> datetime:
-    """The start of the period that holds `ts`; periods are aligned to the UTC day."""
-    midnight = datetime.combine(ts.date(), datetime.min.time())
-    return midnight + (ts - midnight) // timedelta(seconds=step_seconds) * timedelta(seconds=step_seconds)
+def _numbers(values: list[Any]) -> list[Any]:
+    if all(value is None or isinstance(value, int) for value in values):
+        return values
+    return [None if value is None else whole(value) for value in values]
 
 
 def _read_markers(con: duckdb.DuckDBPyConnection, span: dict[str, datetime]) -> dict[str, Markers]:
     """Markers of each pool, in time order."""
     markers: dict[str, Markers] = {}
-    for (pool_id, name), group in groupby(con.execute(_MARKERS, span).fetchall(), key=lambda row: row[:2]):
-        markers.setdefault(pool_id, {})[name] = tuple(Marker(ts, whole(value)) for _, _, ts, value in group)
+    for pool_id, name, minutes, values in con.execute(_MARKERS, span).fetchall():
+        markers.setdefault(pool_id, {})[name] = MarkedMinutes(tuple(minutes), _numbers(values))
     return markers
 
 
 def _read_limits(con: duckdb.DuckDBPyConnection, span: dict[str, datetime]) -> dict[str, Limits]:
     """Limits of each pool: the value at first, then every change of it."""
     limits: dict[str, Limits] = {}
-    for row in rows(con, _LIMITS, span):
-        pool_limits = limits.setdefault(row["pool_id"], {})
-        for kind in ("tpm", "rpm", "tpd"):
-            changes = pool_limits.get(kind, ())
-            if not changes or changes[-1].value != row[kind]:
-                pool_limits[kind] = (*changes, LimitChange(row["ts"], row[kind]))
+    for pool_id, group in groupby(rows(con, _LIMITS, span), key=lambda row: row["pool_id"]):
+        pool_limits: dict[str, list[LimitChange]] = {"tpm": [], "rpm": [], "tpd": []}
+        for row in group:
+            for kind, changes in pool_limits.items():
+                if not changes or changes[-1].value != row[kind]:
+                    changes.append(LimitChange(row["ts"], row[kind]))
+        limits[pool_id] = {kind: tuple(changes) for kind, changes in pool_limits.items()}
     return limits

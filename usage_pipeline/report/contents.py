@@ -10,9 +10,30 @@ from typing import Any, Literal
 
 from usage_pipeline.report.chart_series import ChartWindow, PoolSeries
 from usage_pipeline.report.cost_contents import Costs
+from usage_pipeline.report.cost_cube import CubeRow, IncompleteDay
+from usage_pipeline.report.finding_contents import FindingCard
+from usage_pipeline.report.ledger_contents import Bill, QuotaChange
+from usage_pipeline.report.outlook_contents import (
+    CostChange,
+    Exhaustion,
+    ForecastDay,
+    MaxTokens,
+    MonthCost,
+    QuotaOutlook,
+)
 from usage_pipeline.report.risk import Risk
+from usage_pipeline.report.table_rows import BY_COLUMN, table
+from usage_pipeline.report.usage_contents import (
+    HeatMap,
+    Performance,
+    PerformanceDay,
+    ProfileDay,
+    Reservation,
+    Throttling,
+    WindowTotals,
+)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of `report.json`; grows when a key changes its meaning or goes away."""
 
 QuotaKind = Literal["tpm", "rpm", "tpd", "concurrency"]
@@ -119,7 +140,9 @@ class Quota:
     worst_minute: datetime | None = None
     top_profiles: tuple[TopProfile, ...] = ()
     coarse_days: int = 0
-    days: tuple[QuotaDay, ...] = ()
+    days: tuple[QuotaDay, ...] = table()
+    outlook: QuotaOutlook | None = None
+    forecast: tuple[ForecastDay, ...] = table()
 
 
 @dataclass(frozen=True)
@@ -184,6 +207,8 @@ class Pool:
 
     `utilization_peak`, `utilization_quota` and `headroom` are of the quota that came nearest to its limit.
     `throttles`, `throttled_minutes` and `consumed_tokens` are sums over the report's days, NULL when none was read.
+    `windows` has the same of each window's days, for pools with use. `throttling` is NULL without throttled minutes,
+    `heat` without use in the longest window.
     """
 
     anchor: str
@@ -211,9 +236,17 @@ class Pool:
     consumed_tokens: int | None
     quotas: tuple[Quota, ...]
     profiles: tuple[Profile, ...]
-    statistics: tuple[Statistic, ...]
-    contributions: tuple[Contribution, ...]
+    statistics: tuple[Statistic, ...] = field(metadata=BY_COLUMN)
+    contributions: tuple[Contribution, ...] = field(metadata=BY_COLUMN)
     series: PoolSeries
+    exhaustion: Exhaustion | None = None
+    windows: dict[str, WindowTotals] = field(default_factory=dict[str, WindowTotals])
+    throttling: Throttling | None = None
+    reservation: Reservation | None = None
+    performance: tuple[Performance, ...] = table()
+    performance_days: tuple[PerformanceDay, ...] = table()
+    heat: HeatMap | None = None
+    profile_days: tuple[ProfileDay, ...] = table()
 
 
 @dataclass(frozen=True)
@@ -252,6 +285,14 @@ class ReportSummary:
 
 
 @dataclass(frozen=True)
+class WindowDays:
+    """The UTC days of one window, both inclusive: as many as it has, the last of which may not be over."""
+
+    first_day: date
+    last_day: date
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything in the report. `first_day` to `last_day` are the UTC days of the risk order and the quota tables."""
 
@@ -264,6 +305,15 @@ class Report:
     windows: tuple[ChartWindow, ...]
     scopes: tuple[ScopeReading, ...]
     checks: tuple[CheckResult, ...]
-    pools: tuple[Pool, ...] = field(default=())
-    unresolved_profiles: tuple[UnresolvedProfile, ...] = field(default=())
+    pools: tuple[Pool, ...] = ()
+    unresolved_profiles: tuple[UnresolvedProfile, ...] = ()
     costs: Costs = field(default=Costs())
+    findings: tuple[FindingCard, ...] = ()
+    window_days: dict[str, WindowDays] = field(default_factory=dict[str, WindowDays])
+    cost_changes: tuple[CostChange, ...] = ()
+    month: MonthCost | None = None
+    max_tokens: tuple[MaxTokens, ...] = table()
+    quota_changes: tuple[QuotaChange, ...] = ()
+    bill: Bill | None = None
+    cube: tuple[CubeRow, ...] = table()
+    incomplete_days: tuple[IncompleteDay, ...] = table()

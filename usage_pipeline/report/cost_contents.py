@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from usage_pipeline.report.table_rows import table
+
 
 @dataclass(frozen=True)
 class CostRow:
@@ -45,7 +47,7 @@ class TagCosts:
     """The calls by the values of one tag key; every call is in exactly one row."""
 
     tag_key: str
-    rows: tuple[CostRow, ...]
+    rows: tuple[CostRow, ...] = table()
 
 
 @dataclass(frozen=True)
@@ -147,9 +149,9 @@ class Costs:
     first_day: date | None = None
     last_day: date | None = None
     total: CostRow | None = None
-    models: tuple[CostRow, ...] = ()
-    applications: tuple[CostRow, ...] = ()
-    callers: tuple[CostRow, ...] = ()
+    models: tuple[CostRow, ...] = table()
+    applications: tuple[CostRow, ...] = table()
+    callers: tuple[CostRow, ...] = table()
     tags: tuple[TagCosts, ...] = ()
     days: tuple[ApplicationDays, ...] = ()
     prices: tuple[PriceUsed, ...] = ()

@@ -26,8 +26,13 @@ from usage_pipeline.report.contents import (
     ScopeReading,
     SourceFailure,
     UnresolvedProfile,
+    WindowDays,
 )
+from usage_pipeline.report.cost_contents import Costs
+from usage_pipeline.report.cost_cube import read_cube, read_incomplete_days
 from usage_pipeline.report.costs import read_costs
+from usage_pipeline.report.ledgers import read_bill, read_quota_changes
+from usage_pipeline.report.outlooks import read_cost_changes, read_max_tokens, read_month
 from usage_pipeline.report.pools import ReportDays, read_pools
 from usage_pipeline.report.risk import RISK_ORDER
 from usage_pipeline.report.table_rows import filled, rows
@@ -43,9 +48,15 @@ def read_report(con: duckdb.DuckDBPyConnection, settings: ReportSettings, genera
     days = _report_days(windows)
     scopes = _read_scopes(con, days)
     checks = _read_checks(con)
-    read = {(scope.account_id, scope.region) for scope in scopes if scope.covered}
-    pools = read_pools(con, windows, days, read, settings.utilization_warning)
+    window_days = {window.name: _days_of(window) for window in windows}
+    covered = {
+        (scope.account_id, scope.region): [(stretch.start, stretch.end) for stretch in scope.covered]
+        for scope in scopes
+        if scope.covered
+    }
+    pools = read_pools(con, windows, days, window_days, covered, settings.utilization_warning)
     unresolved = tuple(filled(UnresolvedProfile, row) for row in rows(con, queries.UNRESOLVED_PROFILES))
+    costs = read_costs(con, days.first if windows else None, days.last if windows else None)
     return Report(
         schema_version=SCHEMA_VERSION,
         generated_at=generated_at,
@@ -58,8 +69,24 @@ def read_report(con: duckdb.DuckDBPyConnection, settings: ReportSettings, genera
         checks=checks,
         pools=pools,
         unresolved_profiles=unresolved,
-        costs=read_costs(con, days.first if windows else None, days.last if windows else None),
+        costs=costs,
+        window_days=window_days,
+        cost_changes=read_cost_changes(con, windows),
+        month=read_month(con),
+        max_tokens=read_max_tokens(con),
+        quota_changes=read_quota_changes(con, days.parameters),
+        bill=read_bill(con, days.parameters),
+        **_read_cube(con, costs),
     )
+
+
+def _read_cube(con: duckdb.DuckDBPyConnection, costs: Costs) -> dict[str, Any]:
+    if costs.first_day is None or costs.last_day is None:
+        return {}
+    return {
+        "cube": read_cube(con, costs.first_day, costs.last_day),
+        "incomplete_days": read_incomplete_days(con, costs.first_day, costs.last_day),
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -80,11 +107,16 @@ def _read_windows(con: duckdb.DuckDBPyConnection, settings: ReportSettings) -> t
 def _report_days(windows: tuple[ChartWindow, ...]) -> ReportDays:
     if not windows:
         return ReportDays(date.min, date.min)
-    longest = windows[-1]
+    longest = _days_of(windows[-1])
+    return ReportDays(longest.first_day, longest.last_day)
+
+
+def _days_of(window: ChartWindow) -> WindowDays:
+    """As many UTC days as the window has, one at least; the last may not be over yet."""
     # A window that ends at midnight ends with the day before.
-    last_day = (longest.end - timedelta(microseconds=1)).date()
-    length = max((longest.end - longest.start).days, 1)
-    return ReportDays(last_day - timedelta(days=length - 1), last_day)
+    last_day = (window.end - timedelta(microseconds=1)).date()
+    length = max((window.end - window.start).days, 1)
+    return WindowDays(last_day - timedelta(days=length - 1), last_day)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -31,7 +31,8 @@ Reference = dict[str, Any]
 SCALES = (1, 10, 1000)
 """Steps per unit that a column can have; the first that keeps all of its values is taken."""
 
-MOST_COMPRESSION = 9
+COMPRESSION = 6
+"""Of zlib; 9 makes a page of 1 MB 1 % smaller and takes half as long again."""
 
 _WORD_BYTES = 8
 
@@ -70,7 +71,7 @@ class PackedColumns:
     def text(self, header: Mapping[str, Any]) -> str:
         """The columns and the header that names them."""
         head = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-        packed = zlib.compress(len(head).to_bytes(4, "little") + head + bytes(self._body), MOST_COMPRESSION)
+        packed = zlib.compress(len(head).to_bytes(4, "little") + head + bytes(self._body), COMPRESSION)
         return base64.b64encode(packed).decode("ascii")
 
     def _column(self, form: str, content: bytes) -> Reference:

@@ -5,9 +5,9 @@ Here: joining rows of the marts to pools, and the order of risk. Not here: queri
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 import duckdb
@@ -25,9 +25,14 @@ from usage_pipeline.report.contents import (
     QuotaKind,
     Statistic,
     TopProfile,
+    WindowDays,
 )
+from usage_pipeline.report.outlook_contents import ForecastDay, QuotaOutlook
+from usage_pipeline.report.outlooks import PoolQuota, exhaustion, read_forecasts, read_outlooks
 from usage_pipeline.report.risk import Exposure, risk_of, risk_sort_key
 from usage_pipeline.report.table_rows import filled, rows
+from usage_pipeline.report.usage_contents import WindowTotals
+from usage_pipeline.report.usage_details import Scope, Stretches, UsageDetails, read_usage_details
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -59,17 +64,22 @@ class _PoolParts:
     statistics: dict[str, tuple[Statistic, ...]]
     contributions: dict[str, tuple[Contribution, ...]]
     series: dict[str, PoolSeries]
-    read_scopes: Collection[tuple[str | None, str | None]]
+    outlooks: dict[PoolQuota, QuotaOutlook]
+    forecasts: dict[PoolQuota, tuple[ForecastDay, ...]]
+    details: UsageDetails
+    window_days: Mapping[str, WindowDays]
+    read_scopes: Collection[Scope]
 
 
 def read_pools(
     con: duckdb.DuckDBPyConnection,
     windows: tuple[ChartWindow, ...],
     days: ReportDays,
-    read_scopes: Collection[tuple[str | None, str | None]],
+    window_days: Mapping[str, WindowDays],
+    covered: Mapping[Scope, Stretches],
     warning_utilization: float,
 ) -> tuple[Pool, ...]:
-    """Read every pool, most urgent first. `read_scopes` are the (account, Region) whose use is known.
+    """Read every pool, most urgent first. `covered` has the (account, Region) whose use is known, and when.
 
     Raises:
         duckdb.Error: a table or column is missing from the published file.
@@ -86,12 +96,20 @@ def read_pools(
         statistics=_by_pool(Statistic, rows(con, queries.STATISTICS, names)),
         contributions=_by_pool(Contribution, rows(con, queries.CONTRIBUTIONS, names)),
         series=read_pool_series(con, windows),
-        read_scopes=read_scopes,
+        outlooks=read_outlooks(con),
+        forecasts=read_forecasts(con),
+        details=read_usage_details(con, days.parameters, _span(windows), covered),
+        window_days=window_days,
+        read_scopes=covered.keys(),
     )
     pools = [_pool(row, parts, warning_utilization) for row in rows(con, queries.POOLS)]
     return tuple(
         sorted(pools, key=lambda pool: (*risk_sort_key(pool.risk, pool.utilization_peak, pool.throttles), pool.pool_id))
     )
+
+
+def _span(windows: tuple[ChartWindow, ...]) -> tuple[datetime, datetime] | None:
+    return (windows[-1].start, windows[-1].end) if windows else None
 
 
 def _by_pool(kind: type[T], found: Iterable[Row]) -> dict[str, tuple[T, ...]]:
@@ -143,7 +161,57 @@ def _pool(row: Row, parts: _PoolParts, warning_utilization: float) -> Pool:
             "statistics": parts.statistics.get(pool_id, ()),
             "contributions": parts.contributions.get(pool_id, ()),
             "series": parts.series.get(pool_id, PoolSeries()),
+            "exhaustion": exhaustion((quota.kind, quota.outlook) for quota in quotas if quota.outlook),
+            "windows": _window_totals(quotas, exposure, parts.window_days, warning_utilization),
+            "throttling": parts.details.throttling.get(pool_id),
+            "reservation": parts.details.reservations.get(pool_id),
+            "performance": parts.details.performance.get(pool_id, ()),
+            "performance_days": parts.details.performance_days.get(pool_id, ()),
+            "heat": parts.details.heat.get(pool_id),
+            "profile_days": parts.details.profile_days.get(pool_id, ()),
         },
+    )
+
+
+def _window_totals(
+    quotas: tuple[Quota, ...], exposure: Exposure, window_days: Mapping[str, WindowDays], warning_utilization: float
+) -> dict[str, WindowTotals]:
+    """The pool's risk and use by window, from the days of its quotas; only for pools with use."""
+    if not exposure.has_traffic:
+        return {}
+    return {name: _totals_within(quotas, exposure, days, warning_utilization) for name, days in window_days.items()}
+
+
+def _totals_within(
+    quotas: tuple[Quota, ...], exposure: Exposure, within: WindowDays, warning_utilization: float
+) -> WindowTotals:
+    days = {
+        quota.kind: [day for day in quota.days if within.first_day <= day.usage_date <= within.last_day]
+        for quota in quotas
+    }
+    peaks = {kind: max((day.utilization_peak or 0.0 for day in found), default=0.0) for kind, found in days.items()}
+    known = [kind for kind, found in days.items() if any(day.utilization_peak is not None for day in found)]
+    nearest = max(known, key=lambda kind: peaks[kind], default=None)
+    utilization = None if nearest is None else peaks[nearest]
+    totals = days.get("tpd", [])
+    throttles = sum(day.throttles for day in totals)
+    minutes_over = max((sum(day.minutes_over_limit or 0 for day in found) for found in days.values()), default=0)
+    shown = replace(
+        exposure,
+        has_traffic=bool(totals),
+        utilization_peak=utilization,
+        minutes_over_limit=minutes_over,
+        throttles=throttles,
+    )
+    consumed = None if any(day.peak is None for day in totals) else round(sum(day.peak or 0 for day in totals))
+    return WindowTotals(
+        risk=risk_of(shown, warning_utilization),
+        utilization_peak=utilization,
+        utilization_quota=nearest,
+        headroom=None if utilization is None else 1 - utilization,
+        throttles=throttles,
+        throttled_minutes=sum(day.throttled_minutes for day in totals),
+        consumed_tokens=consumed,
     )
 
 
@@ -169,5 +237,7 @@ def _quota(kind: QuotaKind, pool: Row, parts: _PoolParts) -> Quota | None:
             "console_url": service_quota_url(pool["region"], code) if code else None,
             "top_profiles": _top_profiles(peaks),
             "days": parts.quota_days.get((pool["pool_id"], kind), ()),
+            "outlook": parts.outlooks.get((pool["pool_id"], kind)),
+            "forecast": parts.forecasts.get((pool["pool_id"], kind), ()),
         },
     )

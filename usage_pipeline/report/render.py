@@ -1,15 +1,14 @@
-"""The report's page and its JSON, as text.
+"""The report's page, as text.
 
-Here: numbers in, text out. Not here: reading tables (`numbers.py`), writing files (`write.py`), words, scripts and look
-of the page (`page/`). Equal reports give equal bytes.
+Here: numbers in, HTML out. Not here: reading tables (`numbers.py`), data of the scripts (`page_data.py`), writing files
+(`write.py`), words, scripts and look of the page (`page/`). Equal reports give equal bytes.
 """
 
 import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, partial
@@ -20,11 +19,10 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from usage_pipeline.report import formats
-from usage_pipeline.report.contents import Pool, Report
-from usage_pipeline.report.cost_contents import Costs
-
-FIRST_WINDOW = "7days"
-"""The window that a report opens with, when it has it."""
+from usage_pipeline.report.anchors import check_anchor
+from usage_pipeline.report.contents import CheckResult, Pool, Report
+from usage_pipeline.report.json_text import plain
+from usage_pipeline.report.page_data import packed_cube, packed_details, packed_series, packed_tables, pool_facts
 
 MOST_COMPRESSION = 9
 
@@ -32,67 +30,81 @@ _MISSING = Markup('<span class="missing">{}</span>')
 
 _CHART_LIBRARY = "vendor/echarts.min.js"
 _PAGE_FOLDER = "page/"
-_PAGE_SCRIPTS = ("tools.js", "charts.js", "costs.js", "report.js")
+
+_PAGE_SCRIPTS = (
+    # Without the page: each can be read and tested alone.
+    *("formats.js", "times.js", "csv.js", "hash.js", "ordering.js", "matching.js", "packed_columns.js", "cube.js"),
+    # Tools.
+    *("data.js", "elements.js", "state.js", "tables.js", "figures.js"),
+    # Parts of the page.
+    *(
+        "pool_series.js",
+        "pool_charts.js",
+        "pool_days.js",
+        "pool_tables.js",
+        "throttles.js",
+        "performance.js",
+        "pools.js",
+    ),
+    *("costs.js", "filters.js", "verdict.js", "findings.js", "search.js", "display.js", "main.js"),
+)
+"""The scripts in the order in which they are joined."""
+
+_SCRIPTED_SECTIONS = ("throttles", "performance")
+"""Sections that need a pool with use, because nothing of them is written without one."""
 
 # What could end a script element or a line of JavaScript; JSON reads the escapes as the characters themselves.
 _UNSAFE_IN_A_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
-def report_json(report: Report) -> str:
-    """`report.json`: every number of the page, keys as in `report_schema.md`."""
-    return json.dumps(plain(report), ensure_ascii=False, separators=(",", ":")) + "\n"
-
-
-_PLAIN = (str, int, float, list)
-"""Types that are JSON's own. Lists hold bare numbers only: the points of charts, which are many."""
-
-
-def plain(value: Any) -> Any:
-    """The value in JSON's types: fields by name, UTC times with a Z, dates as in ISO 8601, exact decimals as text."""
-    if value is None or isinstance(value, _PLAIN):
-        return value
-    if isinstance(value, datetime):
-        return formats.iso_time(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, tuple):
-        return [plain(part) for part in value]
-    if isinstance(value, Mapping):
-        return {key: plain(part) for key, part in value.items()}
-    if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    raise TypeError(f"{type(value).__name__} has no form in JSON that a report uses.")
-
-
 def report_html(report: Report) -> str:
     """The page: complete in itself, with no request to anywhere."""
-    labels = _labels()
     library, script = _text(_CHART_LIBRARY), _page_script()
     shown = [pool for pool in report.pools if pool.has_traffic]
-    template = _environment().get_template("page.html.j2")
-    return template.render(
-        t=labels,
-        report=report,
-        shown=shown,
-        unused=[pool for pool in report.pools if not pool.has_traffic],
-        policy=_content_security_policy(library, script),
-        style=_own(_page_part("report.css")),
-        library=_own(library),
-        script=_own(script),
-        page_data=_script_json(_page_data(report, shown)),
-        tables=_packed({pool.anchor: _tables(pool) for pool in shown}),
-        costs=report.costs,
-        costs_data=_packed(_cost_tables(report.costs)),
-        series={pool.anchor: _packed(pool.series) for pool in shown},
-        first_window=_first_window(report),
+    cube = packed_cube(report)
+    packed = {"tables": packed_tables(shown), "details": packed_details(shown)} | ({"cube": cube} if cube else {})
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            t=_labels(),
+            report=report,
+            costs=report.costs,
+            shown=shown,
+            unused=[pool for pool in report.pools if not pool.has_traffic],
+            parts=_parts(report, shown),
+            first_window=_first_window(report),
+            policy=_content_security_policy(library, script),
+            style=_own(_page_part("report.css")),
+            script=_own(script),
+            library=_script_json(_packed_library()),
+            page_data=_script_json(_page_data(report, shown)),
+            packed_parts={name: _script_json(text) for name, text in packed.items()},
+            series={pool.anchor: _script_json(packed_series(pool.series)) for pool in shown},
+        )
     )
 
 
+def _parts(report: Report, shown: list[Pool]) -> set[str]:
+    """Sections that the page has, by id."""
+    costs = report.costs
+    has = {
+        "verdict": True,
+        "pools": bool(shown),
+        "findings": bool(report.findings),
+        "details": bool(shown),
+        "costs": True,
+        "completeness": bool(costs.completeness or costs.log_sources or report.bill),
+        "prices": bool(costs.prices),
+        "checks": True,
+        "notes": True,
+    } | dict.fromkeys(_SCRIPTED_SECTIONS, bool(shown))
+    return {name for name, is_there in has.items() if is_there}
+
+
 def _first_window(report: Report) -> str | None:
-    names = [window.name for window in report.windows]
-    return FIRST_WINDOW if FIRST_WINDOW in names else next(iter(reversed(names)), None)
+    """The longest: what the page says of it is what it says without JavaScript."""
+    return report.windows[-1].name if report.windows else None
 
 
 def _page_data(report: Report, shown: list[Pool]) -> dict[str, Any]:
@@ -101,34 +113,21 @@ def _page_data(report: Report, shown: list[Pool]) -> dict[str, Any]:
         "labels": _labels(),
         "windows": plain(report.windows),
         "first_window": _first_window(report),
+        "window_days": plain(report.window_days),
+        "utilization_warning": report.utilization_warning,
+        "is_lower_bound": report.summary.scopes_failed > 0,
+        "cost_changes": plain(report.cost_changes),
         "covered": {
             f"{scope.account_id}/{scope.region}": plain(scope.covered) for scope in report.scopes if scope.region
         },
         "pools": {
             pool.anchor: {
                 "title": f"{pool.model_name}, {_labels()['endpoint'].get(pool.endpoint_type, pool.endpoint_type)}",
-                "scope": f"{pool.account_id}/{pool.region}",
-                "limits": {quota.kind: quota.limit_value for quota in pool.quotas},
-                "profiles": plain(pool.profiles),
+                **pool_facts(pool),
             }
             for pool in shown
         },
     }
-
-
-def _tables(pool: Pool) -> dict[str, Any]:
-    """The rows that the page's script puts into tables."""
-    return {
-        "statistics": pool.statistics,
-        "contributions": pool.contributions,
-        "days": {quota.kind: quota.days for quota in pool.quotas if quota.days},
-    }
-
-
-def _cost_tables(costs: Costs) -> dict[str, Any]:
-    """The rows and the chart that costs.js makes."""
-    names = ("first_day", "last_day", "total", "models", "applications", "callers", "tags", "days")
-    return {name: getattr(costs, name) for name in names}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -141,14 +140,8 @@ def _script_json(value: Any) -> Markup:
     return Markup(text.translate(_UNSAFE_IN_A_SCRIPT))  # noqa: S704  (every unsafe character is escaped above)
 
 
-def _packed(value: Any) -> Markup:
-    """Compressed JSON as a JSON string of base64; the browser's DecompressionStream("deflate") reads it."""
-    text = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
-    return _script_json(base64.b64encode(zlib.compress(text.encode(), MOST_COMPRESSION)).decode("ascii"))
-
-
 def _content_security_policy(*scripts: str) -> str:
-    """Nothing may be loaded or sent, and no script may run but the page's own two."""
+    """Nothing may be loaded or sent, and no script may run but the page's own and the chart library."""
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii") for script in scripts]
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
     return (
@@ -171,6 +164,12 @@ def _text(name: str) -> str:
     return files("usage_pipeline.report").joinpath(name).read_text(encoding="utf-8")
 
 
+@cache
+def _packed_library() -> str:
+    """The chart library as base64 of zlib, which is half of the page's own text."""
+    return base64.b64encode(zlib.compress(_text(_CHART_LIBRARY).encode(), MOST_COMPRESSION)).decode("ascii")
+
+
 def _page_part(name: str) -> str:
     return _text(_PAGE_FOLDER + name)
 
@@ -188,6 +187,24 @@ def _labels() -> dict[str, Any]:
 def _or_missing(text: str) -> str | Markup:
     """What is unknown looks so."""
     return _MISSING.format(text) if text == _labels()["unknown"] else text
+
+
+def _is_time(value: date) -> bool:
+    """A moment, which the page can show in another zone; a day cannot."""
+    return isinstance(value, datetime)
+
+
+def _plain_number(value: float | Decimal) -> str:
+    """A number of any kind; exact ones to their last digit."""
+    return formats.price(value, "") if isinstance(value, Decimal) else formats.number(value, "")
+
+
+def _signed_money(amount: Decimal) -> str:
+    return formats.MINUS + formats.money(-amount, "") if amount < 0 else formats.money(amount, "")
+
+
+def _anchor_of_check(check: CheckResult) -> str:
+    return check_anchor(check.asset, check.check_name)
 
 
 @cache
@@ -212,6 +229,12 @@ def _environment() -> Environment:
         "bars": formats.bars,
         "level": formats.level,
         "compact_json": partial(json.dumps, ensure_ascii=False),
+        "is_time": _is_time,
+        "iso": formats.iso_time,
+        "exact": plain,
+        "plain_number": _plain_number,
+        "signed_money": _signed_money,
+        "check_anchor": _anchor_of_check,
     }
     environment.filters.update(filters)
     return environment

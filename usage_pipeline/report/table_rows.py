@@ -1,15 +1,26 @@
 """Rows of a query as Python values.
 
-Here: names beside values, dataclasses filled by column name, whole numbers without a decimal point. Not here: queries.
+Here: names beside values, dataclasses filled by column name, fields that hold a table, whole numbers without a decimal
+point. Not here: queries.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import field, fields
+from functools import cache
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import duckdb
 
 T = TypeVar("T")
+
+BY_COLUMN = MappingProxyType({"by_column": True})
+"""Metadata of a field whose rows JSON has as one list for each column."""
+
+
+def table() -> Any:
+    """A field with rows of one dataclass, in JSON by column; empty unless given."""
+    return field(default=(), metadata=BY_COLUMN)
 
 
 def rows(
@@ -23,8 +34,13 @@ def rows(
 
 def filled(kind: type[T], row: Mapping[str, Any]) -> T:
     """Make a frozen dataclass of a row whose columns have its fields' names; lists become tuples."""
-    values = {field.name: row[field.name] for field in fields(cast(Any, kind)) if field.name in row}
+    values = {name: row[name] for name in _names(kind) if name in row}
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cast(Any, kind)))
 
 
 def whole(value: float | int) -> float | int:

@@ -11,8 +11,9 @@ import duckdb
 
 from usage_pipeline.config import ReportSettings
 from usage_pipeline.report.contents import ReportSummary
+from usage_pipeline.report.json_text import report_json
 from usage_pipeline.report.numbers import read_report
-from usage_pipeline.report.render import report_html, report_json
+from usage_pipeline.report.render import report_html
 
 
 def write_report(

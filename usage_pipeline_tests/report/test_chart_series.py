@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 import duckdb
 import pytest
 
-from usage_pipeline.report.chart_series import ChartWindow, Marker, PoolSeries, read_pool_series
+from usage_pipeline.report.chart_series import ChartWindow, MarkedMinutes, PoolSeries, read_pool_series
 
 END = datetime.fromisoformat("2026-11-15T10:27")
 POOL = "111122223333/us-east-1/on_demand/m"
@@ -17,7 +17,8 @@ def con() -> duckdb.DuckDBPyConnection:
     con.execute("""
         create table marts.quota_usage_minutely (
             pool_id varchar, usage_date date, ts timestamp, resolution_seconds integer,
-            tokens_per_minute double, requests_per_minute double, day_tokens_running bigint, reserved_tokens bigint,
+            tokens_per_minute double, requests_per_minute double, day_tokens_running bigint,
+            initial_reservation_tokens bigint, reserved_tokens bigint,
             throttles bigint, client_errors bigint, server_errors bigint,
             latency_ms_sum decimal(18, 3), latency_samples bigint, ttft_ms_sum decimal(18, 3), ttft_samples bigint,
             tpm_limit bigint, rpm_limit bigint, tpd_limit bigint
@@ -42,16 +43,19 @@ def use(
     latency: tuple[int, int] = (0, 0),
     resolution: int = 60,
     tpm_limit: int | None = 100,
+    reserved: tuple[int | None, int | None] = (None, None),
 ) -> None:
-    """One period of the pool: tokens and requests by profile; `latency` is (sum of milliseconds, calls)."""
+    """One period of the pool: tokens and requests by profile; `latency` is (sum of milliseconds, calls), `reserved`
+    what calls held at their start, and the most that calls held at once.
+    """
     tokens = sum(tokens for tokens, _ in profiles.values())
     requests = sum(requests for _, requests in profiles.values())
     con.execute(
         "insert into marts.quota_usage_minutely "
-        "values (?, ?::date, ?, ?, ?, ?, ?, null, ?, 0, 0, ?, ?, 0, 0, ?, 50, 1000)",
+        "values (?, ?::date, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, 0, 0, ?, 50, 1000)",
         [
-            *(POOL, ts, ts, resolution, tokens * 60 / resolution, requests * 60 / resolution, day_total, throttles),
-            *(*latency, tpm_limit),
+            *(POOL, ts, ts, resolution, tokens * 60 / resolution, requests * 60 / resolution, day_total),
+            *(*reserved, throttles, *latency, tpm_limit),
         ],
     )
     for profile_id, (profile_tokens, profile_requests) in profiles.items():
@@ -75,9 +79,36 @@ def test_rate_of_a_period_is_its_highest_minute_of_the_sum_over_profiles(con: du
         use(con, f"2026-11-15T{ts}", {profile: (100, 2)})
     level = series(con, window(timedelta(minutes=27), 300)).levels[0]
     assert (str(level.start), level.step_seconds, level.points) == ("2026-11-15 10:00:00", 300, 6)
-    assert level.pool["tpm"] == [None, 100, None, None, None, None]
-    assert level.pool["rpm"] == [None, 2, None, None, None, None]
-    assert {profile: points["tpm"][1] for profile, points in level.profiles.items()} == {"a": 100, "b": 100}
+    assert (level.pool["at"], level.pool["tpm"], level.pool["rpm"]) == ([1], [100], [2])
+    assert {profile: (points["at"], points["tpm"]) for profile, points in level.profiles.items()} == {
+        "a": ([1], [100]),
+        "b": ([1], [100]),
+    }
+
+
+def test_a_period_has_its_lowest_minute_with_use_beside_its_highest(con: duckdb.DuckDBPyConnection) -> None:
+    for ts, tokens in (("10:05", 30), ("10:06", 90), ("10:08", 50), ("10:11", 70)):
+        use(con, f"2026-11-15T{ts}", {"a": (tokens, tokens // 10)})
+    level = series(con, window(timedelta(minutes=27), 300)).levels[0]
+    assert level.pool["at"] == [1, 2]
+    assert (level.pool["tpm"], level.pool["tpm_min"]) == ([90, 70], [30, 70])
+    assert (level.pool["rpm"], level.pool["rpm_min"]) == ([9, 7], [3, 7])
+
+
+def test_what_calls_held_is_the_highest_minute_of_both_kinds(con: duckdb.DuckDBPyConnection) -> None:
+    use(con, "2026-11-15T10:05", {"a": (1, 1)}, reserved=(300, 200))
+    use(con, "2026-11-15T10:06", {"a": (1, 1)}, reserved=(100, 250))
+    use(con, "2026-11-15T10:11", {"a": (1, 1)})
+    level = series(con, window(timedelta(minutes=27), 300)).levels[0]
+    assert (level.pool["initial_reservation"], level.pool["reserved"]) == ([300, None], [250, None])
+
+
+def test_minutes_reach_back_two_days_where_a_window_does(con: duckdb.DuckDBPyConnection) -> None:
+    use(con, "2026-11-13T10:27", {"a": (1, 1)})
+    use(con, "2026-11-13T10:26", {"a": (1, 1)})
+    hour, week = window(timedelta(hours=1), 60, "1hour"), window(timedelta(days=7), 300, "7days")
+    minutes = series(con, hour, week).levels[0]
+    assert (str(minutes.start), minutes.points, minutes.pool["at"]) == ("2026-11-13 10:27:00", 2880, [0])
 
 
 def test_every_minute_of_a_window_has_a_point_at_one_minute(con: duckdb.DuckDBPyConnection) -> None:
@@ -85,7 +116,7 @@ def test_every_minute_of_a_window_has_a_point_at_one_minute(con: duckdb.DuckDBPy
     use(con, "2026-11-15T10:26", {"a": (7, 1)})
     level = series(con, window(timedelta(hours=1), 60)).levels[0]
     assert level.points == 60
-    assert [(i, value) for i, value in enumerate(level.pool["tpm"]) if value is not None] == [(0, 5), (59, 7)]
+    assert (level.pool["at"], level.pool["tpm"]) == ([0, 59], [5, 7])
 
 
 def test_counts_are_summed_and_latency_is_weighted_by_calls(con: duckdb.DuckDBPyConnection) -> None:
@@ -93,14 +124,13 @@ def test_counts_are_summed_and_latency_is_weighted_by_calls(con: duckdb.DuckDBPy
     use(con, "2026-11-15T10:00", {"a": (1, 1)}, throttles=2, latency=(10_000, 1))
     use(con, "2026-11-15T10:01", {"a": (1, 999)}, throttles=3, latency=(99_900, 999))
     level = series(con, window(timedelta(hours=1), 3600)).levels[0]
-    assert level.pool["throttles"] == [None, 5]
-    assert level.pool["latency"] == [None, 109.9]
+    assert (level.pool["at"], level.pool["throttles"], level.pool["latency"]) == ([1], [5], [109.9])
 
 
 def test_series_that_nothing_fills_is_not_made(con: duckdb.DuckDBPyConnection) -> None:
     use(con, "2026-11-15T10:00", {"a": (1, 1)})
     level = series(con, window(timedelta(hours=1), 60)).levels[0]
-    assert set(level.pool) == {"tpm", "rpm", "tpd"}
+    assert set(level.pool) == {"at", "tpm", "rpm", "tpd"}
 
 
 def test_profile_that_is_alone_is_the_pool(con: duckdb.DuckDBPyConnection) -> None:
@@ -113,7 +143,7 @@ def test_windows_of_one_granularity_share_their_points(con: duckdb.DuckDBPyConne
     hour, day = window(timedelta(hours=1), 60, "1hour"), window(timedelta(days=1), 60, "1day")
     month = window(timedelta(days=30), 3600, "30days")
     found = [(level.windows, level.points) for level in series(con, hour, day, month).levels]
-    assert found == [(("1hour", "1day"), 1440), (("30days",), 721)]
+    assert found == [(("1hour", "1day"), 2880), (("30days",), 721)]
 
 
 def test_every_minute_over_a_limit_and_every_throttled_minute_is_marked(con: duckdb.DuckDBPyConnection) -> None:
@@ -121,10 +151,10 @@ def test_every_minute_over_a_limit_and_every_throttled_minute_is_marked(con: duc
     use(con, "2026-11-14T08:01", {"a": (250, 1)})
     use(con, "2026-11-14T08:02", {"a": (100, 51)}, throttles=9)
     markers = series(con, window(timedelta(days=30), 3600)).markers
-    assert {name: [(str(mark.ts), mark.value) for mark in marks] for name, marks in markers.items()} == {
-        "tpm": [("2026-11-14 08:00:00", 101), ("2026-11-14 08:01:00", 250)],
-        "rpm": [("2026-11-14 08:02:00", 51)],
-        "throttles": [("2026-11-14 08:02:00", 9)],
+    assert {name: ([str(ts) for ts in marked.ts], marked.value) for name, marked in markers.items()} == {
+        "tpm": (["2026-11-14 08:00:00", "2026-11-14 08:01:00"], [101, 250]),
+        "rpm": (["2026-11-14 08:02:00"], [51]),
+        "throttles": (["2026-11-14 08:02:00"], [9]),
     }
 
 
@@ -132,7 +162,7 @@ def test_day_quota_is_marked_once_a_day_when_it_is_passed(con: duckdb.DuckDBPyCo
     for minute, total in (("08:00", 1000), ("08:01", 1001), ("08:02", 1500)):
         use(con, f"2026-11-14T{minute}", {"a": (1, 1)}, day_total=total)
     markers = series(con, window(timedelta(days=7), 300)).markers
-    assert markers["tpd"] == (Marker(datetime.fromisoformat("2026-11-14T08:01"), 1001),)
+    assert markers["tpd"] == MarkedMinutes((datetime.fromisoformat("2026-11-14T08:01"),), [1001])
 
 
 def test_change_of_a_quota_is_kept_with_its_minute(con: duckdb.DuckDBPyConnection) -> None:
@@ -150,8 +180,7 @@ def test_periods_that_cloudwatch_kept_coarser_are_not_drawn_finer(con: duckdb.Du
     use(con, "2026-11-14T08:00", {"a": (6000, 60)}, resolution=3600)
     level = series(con, window(timedelta(days=7), 300)).levels[0]
     assert (level.step_seconds, str(level.coarse_until)) == (3600, "2026-11-14 09:00:00")
-    assert [value for value in level.pool["tpm"] if value is not None] == [100]
-    assert [value for value in level.pool["rpm"] if value is not None] == [1]
+    assert (level.pool["tpm"], level.pool["rpm"]) == ([100], [1])
 
 
 def test_nothing_is_read_outside_the_windows(con: duckdb.DuckDBPyConnection) -> None:

@@ -176,8 +176,8 @@ def test_windows_end_where_the_data_ends_and_keep_their_granularity(report: Repo
         ("1hour", COVERED_UNTIL, 60),
         ("1day", COVERED_UNTIL, 60),
         ("7days", COVERED_UNTIL, 300),
-        ("14days", COVERED_UNTIL, 3600),
-        ("30days", COVERED_UNTIL, 3600),
+        ("14days", COVERED_UNTIL, 900),
+        ("30days", COVERED_UNTIL, 900),
     ]
     assert (str(report.first_day), str(report.last_day)) == ("2026-10-17", "2026-11-15")
 

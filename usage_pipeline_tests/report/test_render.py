@@ -11,7 +11,8 @@ from typing import Any
 from usage_pipeline.config import ReportSettings
 from usage_pipeline.report import chart_series, contents, cost_contents
 from usage_pipeline.report.contents import Report, ReportSummary
-from usage_pipeline.report.render import report_html, report_json
+from usage_pipeline.report.json_text import report_json
+from usage_pipeline.report.render import report_html
 from usage_pipeline_tests.report.sample import HOSTILE_NAME, HOSTILE_TAG, SONNET_POOL
 
 PACKAGE = Path(contents.__file__).parent

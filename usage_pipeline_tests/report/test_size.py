@@ -4,31 +4,32 @@ import dataclasses
 import random
 from decimal import Decimal
 
-from usage_pipeline.report.chart_series import Points, SeriesLevel
+from usage_pipeline.report.chart_series import Columns, SeriesLevel
 from usage_pipeline.report.contents import Pool, Report
 from usage_pipeline.report.cost_contents import CostRow
 from usage_pipeline.report.render import report_html
 
 THREE_MEGABYTES = 3_000_000
 
-POINTS = {60: 1440, 300: 2017, 3600: 721}
+POINTS = {60: 2880, 300: 2017, 900: 2881}
 
 
 def busy_pool(number: int, like: Pool) -> Pool:
     """A pool with two profiles and use in a third of all periods; no two values are alike on purpose."""
     chance = random.Random(number)
 
-    def points(count: int, highest: int) -> Points:
-        return [chance.randrange(highest) if chance.random() < 1 / 3 else None for _ in range(count)]
+    def columns(count: int, highest: dict[str, int]) -> Columns:
+        at = [place for place in range(count) if chance.random() < 1 / 3]
+        return {"at": list(at)} | {name: [chance.randrange(most) for _ in at] for name, most in highest.items()}
 
     def level(step: int, windows: tuple[str, ...]) -> SeriesLevel:
         count = POINTS[step]
         highest = {"tpm": 200_000, "rpm": 60, "tpd": 9_000_000, "reserved": 900_000, "latency": 9_000, "ttft": 900}
-        pool = {name: points(count, most) for name, most in highest.items()}
-        profiles = {f"p{i}": {name: points(count, highest[name]) for name in ("tpm", "rpm")} for i in range(2)}
+        pool = columns(count, highest | {"initial_reservation": 900_000, "tpm_min": 200_000, "rpm_min": 60})
+        profiles = {f"p{i}": columns(count, {"tpm": 200_000, "rpm": 60}) for i in range(2)}
         return SeriesLevel(windows, like.series.levels[0].start, step, count, None, pool, profiles)
 
-    levels = (level(60, ("1hour", "1day")), level(300, ("7days",)), level(3600, ("14days", "30days")))
+    levels = (level(60, ("1hour", "1day")), level(300, ("7days",)), level(900, ("14days", "30days")))
     return dataclasses.replace(
         like, anchor=f"pool/{number}", pool_id=str(number), series=dataclasses.replace(like.series, levels=levels)
     )
