@@ -41,12 +41,12 @@ def replay_command(
 
     Estimates: AWS does not publish how its limiter measures a minute, so two shapes are shown.
     """
-    from usage_pipeline.replays import MOST_TRAFFIC, as_data
+    from usage_pipeline.replays import ReplayError, as_data, changes_of
 
-    if not 0 < traffic <= MOST_TRAFFIC:
-        stop(f"--traffic is {traffic}; it is a factor of today's calls, above 0 and at most {MOST_TRAFFIC}.")
-    if quota is not None and endpoint is not None:
-        stop("--endpoint takes the quotas of another pool, and --quota names one; give one or the other.")
+    try:
+        changes = changes_of(traffic, max_tokens, quota, burndown, endpoint)
+    except ReplayError as error:
+        stop(str(error))
     if days is not None and (first or last):
         stop("--days counts back from the newest call, --from and --to name a range; give one or the other.")
     if bool(first) != bool(last):
@@ -56,29 +56,11 @@ def replay_command(
     published = settings_or_stop(config).published_file
     if not published.exists():
         stop(f"There is nothing to replay: {published} does not exist. Run `usage-pipeline run` first.")
-    changes = _changes_or_stop(traffic, max_tokens, quota, burndown, endpoint)
     found = _replayed_or_stop(published, pool, changes, days, first, last)
     if as_json:
         typer.echo(json.dumps(as_data(found), indent=2))
     else:
         _show(found, published)
-
-
-def _changes_or_stop(
-    traffic: float, max_tokens: int | None, quota: str | None, burndown: str | None, endpoint: str | None
-) -> "Changes":
-    from usage_pipeline.replays import Changes, ReplayError, quota_of, rate_of
-
-    try:
-        return Changes(
-            traffic=traffic,
-            max_tokens=max_tokens,
-            quota=None if quota is None else quota_of(quota),
-            burndown_rate=None if burndown is None else rate_of(burndown),
-            endpoint_type=endpoint,
-        )
-    except ReplayError as error:
-        stop(str(error))
 
 
 def _replayed_or_stop(

@@ -283,6 +283,29 @@ def _number(rate: Fraction) -> int | float:
     return int(rate) if rate.denominator == 1 else float(rate)
 
 
+def changes_of(
+    traffic: float, max_tokens: int | None, quota: str | None, burndown: str | None, endpoint_type: str | None
+) -> Changes:
+    """What is to be other than today, from what a person typed; None leaves it.
+
+    Raises:
+        ReplayError: a value is not allowed, or two contradict each other.
+    """
+    if not 0 < traffic <= MOST_TRAFFIC:
+        raise ReplayError(
+            f"--traffic is {traffic}; it is a factor of today's calls, above 0 and at most {MOST_TRAFFIC}."
+        )
+    if quota is not None and endpoint_type is not None:
+        raise ReplayError("--endpoint takes the quotas of another pool, and --quota names one; give one or the other.")
+    return Changes(
+        traffic=traffic,
+        max_tokens=max_tokens,
+        quota=None if quota is None else quota_of(quota),
+        burndown_rate=None if burndown is None else rate_of(burndown),
+        endpoint_type=endpoint_type,
+    )
+
+
 LARGEST_QUOTA = 10**12
 """Tokens per minute; ten thousand times AWS's largest quota, and every sum still fits into 64 bits."""
 

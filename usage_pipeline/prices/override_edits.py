@@ -12,6 +12,7 @@ from datetime import datetime
 
 from usage_pipeline.prices.overrides import PriceOverride
 from usage_pipeline.prices.price_files import price_overrides_of, written
+from usage_pipeline.reference import ReferenceDataError
 
 LONGEST_NAME = 100
 """Characters of a person's name."""
@@ -97,6 +98,21 @@ def _plain_text(what: str, text: str, longest: int) -> str:
             "or a digit."
         )
     return text
+
+
+def row_of(values: Mapping[str, str]) -> PriceOverride:
+    """A row from the texts of a form; a column that is not given is empty.
+
+    Raises:
+        ReferenceDataError: the pipeline would not accept it; names the column, what was read and what is allowed.
+    """
+    cells = [values.get(column, "") for column in PriceOverride.model_fields]
+    try:
+        ((_, row),) = price_overrides_of(HEADER + _line(cells, "\n"), "The price")
+    except ReferenceDataError as error:
+        # Nobody who fills in a form wrote a line 2.
+        raise ReferenceDataError(str(error).replace(", line 2", "", 1)) from error
+    return row
 
 
 def edited(text: str, name: str, edits: Sequence[Edit], editor: Editor) -> str:

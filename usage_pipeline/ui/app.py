@@ -11,11 +11,11 @@ import streamlit as st
 
 from usage_pipeline.ui import filters, freshness, login
 from usage_pipeline.ui.options import Options
-from usage_pipeline.ui.pages import cost, overview
+from usage_pipeline.ui.pages import cost, overview, pricing, what_if
 from usage_pipeline.ui.reading import PublishedFile, published_file
 from usage_pipeline.ui.view import View
 
-PAGES: tuple[ModuleType, ...] = (overview, cost)
+PAGES: tuple[ModuleType, ...] = (overview, cost, pricing, what_if)
 
 
 # The grid's own button would save what a spreadsheet takes for formulas; every table has a button that does not. Long
