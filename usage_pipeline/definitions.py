@@ -24,6 +24,7 @@ from usage_pipeline.assets.raw_catalogue import catalogue_assets  # noqa: E402
 from usage_pipeline.assets.raw_invocations import invocation_assets  # noqa: E402
 from usage_pipeline.assets.raw_metrics import metric_assets  # noqa: E402
 from usage_pipeline.assets.raw_prices import price_assets  # noqa: E402
+from usage_pipeline.assets.raw_q_developer import raw_q_developer  # noqa: E402
 from usage_pipeline.assets.raw_reference import reference_assets  # noqa: E402
 from usage_pipeline.assets.raw_regions import raw_enabled_regions  # noqa: E402
 from usage_pipeline.assets.report import report  # noqa: E402
@@ -55,6 +56,7 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         *reference_assets,
         *price_assets,
         *bill_assets,
+        raw_q_developer,
         raw_quota_overrides,
         raw_llm_quota_mappings,
         raw_quota_mappings,

@@ -35,6 +35,8 @@ PARTITIONED = [
     "raw/invocations",
     "raw/log_delivery",
     "raw/max_tokens_metric",
+    "raw/q_developer_activity",
+    "raw/q_developer_prompts",
     "raw/service_quotas",
 ]
 """What AWS is asked for by UTC day."""
@@ -108,6 +110,8 @@ ASSETS = [
     "raw/model_limits",
     "raw/model_prices",
     "raw/price_overrides",
+    "raw/q_developer_activity",
+    "raw/q_developer_prompts",
     "raw/quota_mappings",
     "raw/quota_overrides",
     "raw/scopes",

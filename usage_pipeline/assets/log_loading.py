@@ -4,6 +4,7 @@ Here: the order of steps, and what may wait on disk. Not here: each step (`aws/l
 `log_files/files.py`, `log_storage.py`), Dagster.
 """
 
+import contextlib
 import datetime as dt
 import itertools
 import os
@@ -70,6 +71,21 @@ class LoadSummary:
             return None
         text = f"{self.missing[scope, day]} of {self.wanted[scope, day]} log objects: {reason.text}"
         return Shortfall(reason.status, cut(text))
+
+
+@contextlib.contextmanager
+def unread_logs(data_folder: Path) -> Generator[Path]:
+    """An empty folder for log objects until they are parsed, which only the owner can read, because of the prompts.
+
+    It has a fixed name, so that what a killed run left goes with the next. The pool `warehouse` lets in one run.
+    """
+    folder = data_folder / "unread_logs"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def load_logs(

@@ -24,10 +24,14 @@ ObjectKey = tuple[str, str, str, str, str]
 
 @dataclass(frozen=True)
 class LoggedTable:
-    """A raw table that is filled from log objects. Rows that agree in `keys`, the UTC day first, are copies of one."""
+    """A raw table that is filled from log objects. Rows that agree in `keys`, the UTC day first, are copies of one.
+
+    Of copies, the one with the latest `written_at` column counts, where there is such a column.
+    """
 
     table: StoredTable
     keys: tuple[str, ...]
+    written_at: str | None = None
 
     @property
     def source(self) -> str:
@@ -112,9 +116,10 @@ def store_load(
 ) -> StoredLoad:
     """Add the rows of the parts to the table and note which objects they came from, in one transaction.
 
-    A row that is there twice, in the parts or in the table, is there once in the end: the copy with the most columns
-    that are not NULL; of equals the one whose values are greatest, column by column. So the table does not depend on
-    the order in which objects are read. Days that gained or changed rows are noted in `ops.day_changes`.
+    A row that is there twice, in the parts or in the table, is there once in the end: the copy that was written last,
+    if that is known; of equals the one with the most columns that are not NULL; of equals the one whose values are
+    greatest, column by column. So the table does not depend on the order in which objects are read. Days that gained or
+    changed rows are noted in `ops.day_changes`.
     """
     with transaction(con):
         stored = _Incoming(con, logged).add(parts) if parts else StoredLoad(0, frozenset())
@@ -134,8 +139,9 @@ class _Incoming:
         # A hash that two rows share by chance only makes both go the long way.
         self._key_hash = f"hash({', '.join(logged.keys)})"
         columns = [column.name for column in logged.table.columns]
-        self._information = " + ".join(f'("{name}" is not null)::integer' for name in columns)
-        self._greatest_values = ", ".join(f'"{name}" desc nulls last' for name in columns)
+        information = " + ".join(f'("{name}" is not null)::integer' for name in columns)
+        best = [*([f"{logged.written_at} desc nulls last"] if logged.written_at else []), f"{information} desc"]
+        self._best_first = ", ".join([*best, *(f'"{name}" desc nulls last' for name in columns)])
 
     def add(self, parts: Sequence[Path]) -> StoredLoad:
         """Most rows are new and alone, and go straight in; only those that have a copy are compared."""
@@ -191,7 +197,7 @@ class _Incoming:
             )
             qualify row_number() over (
                 partition by {", ".join(self._keys)}
-                order by {self._information} desc, {self._greatest_values}, is_stored desc
+                order by {self._best_first}, is_stored desc
             ) = 1
             """
         )

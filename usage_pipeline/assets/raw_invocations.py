@@ -4,13 +4,10 @@ Not here: finding, getting and parsing objects (`aws/`, `invocation_logs/`), sto
 `log_storage.py`), where logs go (`raw_catalogue.py`).
 """
 
-import contextlib
 import dataclasses
 import datetime as dt
 import functools
-import shutil
-from collections.abc import Generator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -18,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from usage_pipeline.assets.invocation_storage import LOGGED_REQUESTS, known_deliveries
-from usage_pipeline.assets.log_loading import LoadSummary, LogKind, load_logs
+from usage_pipeline.assets.log_loading import LoadSummary, LogKind, load_logs, unread_logs
 from usage_pipeline.assets.log_storage import read_objects, recount_rows, stored_rows
 from usage_pipeline.assets.metadata import reading_metadata, stored_table_schema
 from usage_pipeline.assets.readings import Coverage, ReadingStamp, read_until, scope_key, status_rows
@@ -91,21 +88,6 @@ def raw_invocations(
             "days_changed": len(loaded.days),
         }
     )
-
-
-@contextlib.contextmanager
-def unread_logs(data_folder: Path) -> Generator[Path]:
-    """An empty folder for log objects until they are parsed, which only the owner can read, because of the prompts.
-
-    It has a fixed name, so that what a killed run left goes with the next. The pool `warehouse` lets in one run.
-    """
-    folder = data_folder / "unread_logs"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 def _after_load(reading: LogReading, loaded: LoadSummary) -> LogReading:

@@ -4,7 +4,7 @@ Not here: the scopes that are read (`raw_catalogue.py`), how AWS is asked (`aws/
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import dagster as dg
@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from usage_pipeline.assets.metadata import reading_metadata, stored_table_schema
 from usage_pipeline.assets.raw_catalogue import SCOPES_KEY
-from usage_pipeline.assets.readings import Coverage, ReadingStamp, scope_key, status_rows
+from usage_pipeline.assets.readings import Coverage, ReadingStamp, account_status_rows, scope_key
 from usage_pipeline.aws.access import AwsAccess
-from usage_pipeline.aws.scopes import UnreachableAccount, enabled_bedrock_regions
+from usage_pipeline.aws.scopes import enabled_bedrock_regions
 from usage_pipeline.aws.source_reading import Listing, ScopeReading
 from usage_pipeline.config import Settings
-from usage_pipeline.raw_tables import ENABLED_REGIONS, SOURCE_STATUS
+from usage_pipeline.raw_tables import ENABLED_REGIONS
 from usage_pipeline.warehouse import WAREHOUSE_POOL, Warehouse, arrow_schema, record_source_status, upsert
 
 
@@ -43,7 +43,13 @@ def raw_enabled_regions(
     with warehouse.connect() as con:
         rows = pa.Table.from_pylist(enabled_region_rows(readings, now), schema=arrow_schema(ENABLED_REGIONS))
         upsert(con, ENABLED_REGIONS, rows, keys=["account_id"])
-        record_source_status(con, account_status(stamp, now.date(), readings, aws.resolved.unreachable))
+        coverage = {
+            (*scope_key(reading.scope), now.date()): Coverage(reading.row_count, None)
+            for reading in readings
+            if reading.value is not None
+        }
+        statuses = account_status_rows(stamp, [now.date()], readings, aws.resolved.unreachable, coverage)
+        record_source_status(con, statuses)
     return dg.MaterializeResult(metadata=reading_metadata(ENABLED_REGIONS, rows.num_rows, readings))
 
 
@@ -60,20 +66,3 @@ def enabled_region_rows(readings: Iterable[ScopeReading[Listing[str]]], asked_at
         if reading.value is not None
         for region in reading.value.rows
     ]
-
-
-def account_status(
-    stamp: ReadingStamp,
-    day: dt.date,
-    readings: Sequence[ScopeReading[Listing[str]]],
-    unreachable: Iterable[UnreachableAccount],
-) -> pa.Table:
-    """Rows of `ops.source_status`, one per account: the answer is the whole account's, so they have no Region."""
-    coverage = {
-        (*scope_key(reading.scope), day): Coverage(reading.row_count, None)
-        for reading in readings
-        if reading.value is not None
-    }
-    rows = status_rows(stamp, [day], readings, unreachable, coverage).to_pylist()
-    whole = {(row["account_id"], row["account_name"]): {**row, "region": None} for row in rows}
-    return pa.Table.from_pylist(list(whole.values()), schema=arrow_schema(SOURCE_STATUS))

@@ -103,6 +103,19 @@ def status_rows(
     return pa.Table.from_pylist(rows, schema=arrow_schema(SOURCE_STATUS))
 
 
+def account_status_rows(
+    stamp: ReadingStamp,
+    days: Sequence[dt.date],
+    readings: Iterable[ScopeReading[Any]],
+    unreachable: Iterable[UnreachableAccount],
+    coverage: Mapping[tuple[str, str, dt.date], Coverage],
+) -> pa.Table:
+    """The same, one per account and day: each reading's answer is the whole account's, so the rows have no Region."""
+    rows = status_rows(stamp, days, readings, unreachable, coverage).to_pylist()
+    whole = {(row["account_id"], row["account_name"], row["partition_date"]): {**row, "region": None} for row in rows}
+    return pa.Table.from_pylist(list(whole.values()), schema=arrow_schema(SOURCE_STATUS))
+
+
 def _scope_status(
     stamp: ReadingStamp,
     day: dt.date,

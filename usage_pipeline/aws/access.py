@@ -5,7 +5,7 @@ Here: what the assets share of a run. Not here: how scopes are found (`scopes.py
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from usage_pipeline.aws.scopes import ResolvedScopes, Scope, resolve_scopes
 from usage_pipeline.aws.sessions import AccountSession
@@ -36,12 +36,15 @@ class AwsAccess:
             resolved.scopes, lambda scope: read(resolved.session(scope), scope), self._settings.max_concurrent_scopes
         )
 
-    def read_accounts(self, read: Callable[[AccountSession, Scope], Value]) -> list[ScopeReading[Value]]:
-        """Run one reading in every account that can be reached, with the first of its scopes."""
+    def read_accounts(
+        self, read: Callable[[AccountSession, Scope], Value], names: Collection[str] | None = None
+    ) -> list[ScopeReading[Value]]:
+        """Run one reading in every account that can be reached, or in those of these names, with its first scope."""
         resolved = self.resolved
         first = {scope.account_id: scope for scope in reversed(resolved.scopes)}
+        scopes = [scope for scope in resolved.scopes if first[scope.account_id] is scope]
         return read_scopes(
-            [scope for scope in resolved.scopes if first[scope.account_id] is scope],
+            [scope for scope in scopes if names is None or scope.account_name in names],
             lambda scope: read(resolved.session(scope), scope),
             self._settings.max_concurrent_scopes,
         )

@@ -21,12 +21,12 @@ from usage_pipeline.q_developer.object_keys import Content, ObjectKey, log_type_
 class PlaceListing:
     """The objects of the days' folders, each with what its key says. With a shortfall some or all are missing.
 
-    `has_folders` is false when the place has no folder of the account's logs at all.
+    `note` says so when the place has no folder of the account at all.
     """
 
     logs: tuple[tuple[ObjectKey, ListedLog], ...]
-    has_folders: bool
     shortfall: Shortfall | None = None
+    note: str | None = None
 
     def __len__(self) -> int:
         return len(self.logs)
@@ -37,20 +37,23 @@ def list_place(
 ) -> PlaceListing:
     """List what the folders of the days hold, in every Region. `scope` says which account, and where S3 is asked first.
 
-    Raises no error of AWS: the place is the account's only one, so the listing says what is missing.
+    Raises no error of AWS: what was listed before it is read all the same.
     """
     bucket = Bucket(session, place.bucket, scope.region)
     logs: list[tuple[ObjectKey, ListedLog]] = []
-    has_folders = False
+    note: str | None = (
+        f"s3://{place.bucket}/{place.prefix} has none of account {scope.account_id}: switch them on in the console of "
+        "Amazon Q Developer or Kiro, or name the place where they go."
+    )
     try:
         for region_folder in _region_folders(bucket, place, scope.account_id, content):
-            has_folders = True
+            note = None
             logs += _objects_of_days(bucket, region_folder, days)
     except AWS_ERRORS as error:
         shortfall = shortfall_of(error)
         text = cut(f"s3://{place.bucket}/{place.prefix}: {shortfall.text}")
-        return PlaceListing(tuple(logs), has_folders, Shortfall(shortfall.status, text))
-    return PlaceListing(tuple(logs), has_folders)
+        return PlaceListing(tuple(logs), Shortfall(shortfall.status, text))
+    return PlaceListing(tuple(logs), note=note)
 
 
 def log_type_folders(place: BucketPlaceSettings, account_id: str, content: Content) -> list[str]:
