@@ -117,7 +117,7 @@ def test_throttled_minutes_get_their_true_cause_and_no_wrong_certain_one(publish
             count(*) as throttled,
             count(*) filter (where events.cause <> 'not_explained') as explained,
             count(*) filter (where counts[events.cause] = most) as right_cause,
-            count(*) filter (where is_certain and not map_contains(counts, events.cause)) as certain_and_wrong,
+            count(*) filter (where is_certain) as certain,
             count(*) filter (where events.cause is null) as without_event,
         from true_causes
         left join marts.throttle_events as events using (pool_id, ts)
@@ -125,11 +125,12 @@ def test_throttled_minutes_get_their_true_cause_and_no_wrong_certain_one(publish
     ).fetchone()
 
     assert row is not None
-    throttled, explained, right, wrong, without_event = row
+    throttled, explained, right, certain, without_event = row
     assert throttled > 80
     assert explained >= 0.85 * throttled
     assert right >= 0.95 * explained
-    assert (wrong, without_event) == (0, 0)
+    # The throttled pools have calls as large as a quarter of their quota: what was turned away may not have fitted.
+    assert (certain, without_event) == (0, 0)
 
 
 def test_what_calls_held_equals_the_truth_wherever_the_logs_tell_all(published: duckdb.DuckDBPyConnection) -> None:

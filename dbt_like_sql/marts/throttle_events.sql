@@ -5,9 +5,10 @@
 -- throttles reach the requests per minute; tpm where consumed tokens reach 95 % of the tokens per minute, alone or on
 -- average with the minute before; tpd where the day's tokens reach the tokens per day; reservation where consumed tokens
 -- and what calls in flight held reach the tokens per minute; else not_explained: AWS's side, or a burst too short to be
--- seen. `is_certain` says that by what is known nothing else could have been, looking at the minute before and at the
--- day's largest logged call as well; what calls held counts in it only where the logs say all of it (`reserved_source` =
--- logs). Across midnight nothing is known of the minute before, so little is certain.
+-- seen. `is_certain` says that by what is known nothing else could have been, looking at the minute before as well, and
+-- at a call twice as large as the day's largest logged one, because what was turned away may have been larger than all
+-- that was let in; what calls held counts in it only where the logs say all of it (`reserved_source` = logs). Across
+-- midnight nothing is known of the minute before, so little is certain.
 -- A row coarser than a minute compares means, is never certain, and has no `is_retry_storm`.
 -- `is_retry_storm`: more than 20 % of the attempts were throttled for three minutes in a row or more, within the day.
 --
@@ -107,14 +108,14 @@ causes as (
         and coalesce(invocations + throttles + invocations_before + throttles_before >= rpm_limit, true) as rpm_may_be,
         tpm_limit is not null
         and coalesce(
-            two_minutes_tokens * 2 >= tpm_limit or two_minutes_tokens + largest_call_tokens >= tpm_limit, true
+            two_minutes_tokens * 2 >= tpm_limit or two_minutes_tokens + 2 * largest_call_tokens >= tpm_limit, true
         ) as tpm_may_be,
         tpd_limit is not null
         and coalesce(day_tokens_running * 20 >= tpd_limit * 19, true) as tpd_may_be,
         tpm_limit is not null
         and coalesce(
             (two_minutes_tokens + certain_reserved_tokens) * 2 >= tpm_limit
-            or two_minutes_tokens + certain_reserved_tokens + largest_reservation_tokens >= tpm_limit,
+            or two_minutes_tokens + certain_reserved_tokens + 2 * largest_reservation_tokens >= tpm_limit,
             true
         ) as reservation_may_be,
         is_minute and case cause

@@ -264,7 +264,7 @@ def kept_share(residuals: Floats) -> float:
 
 
 def _chance(residuals: Floats, length: int, draws: int, rng: np.random.Generator) -> Floats:
-    """What chance makes of so many days, one row per draw: a share of the day before, and what a drawn day added to its.
+    """What chance makes of so many days, one row per draw: a share of the day before and what a drawn day added to it.
 
     Each day varies as much as the residuals do; they are known by day, NaN where not.
     """

@@ -102,7 +102,10 @@ NEARLY_FULL = Fraction(95, 100)
 Two minutes in a row that are nearly full together count as well: the first may have used what the second had left."""
 ROOM_FOR_A_CALL = Fraction(1, 2)
 """Share of the TPM quota below which a call that nobody saw fits, so that tokens cannot have been the cause; the pool's
-largest call of the day has to fit too."""
+largest call of the day has to fit twice: what was turned away may have been larger than all that was let in."""
+
+_CALL: tuple[Column, ...] = ("largest_call_tokens",)
+_RESERVATION: tuple[Column, ...] = ("largest_reservation_tokens",)
 
 RULES: tuple[CauseRule, ...] = (
     CauseRule(
@@ -123,7 +126,7 @@ RULES: tuple[CauseRule, ...] = (
         possible=AnyOf(
             (
                 Condition(("consumed_tokens", "consumed_tokens_before"), "tpm_limit", ROOM_FOR_A_CALL),
-                Condition(("consumed_tokens", "consumed_tokens_before", "largest_call_tokens"), "tpm_limit"),
+                Condition(("consumed_tokens", "consumed_tokens_before", *2 * _CALL), "tpm_limit"),
             )
         ),
     ),
@@ -141,7 +144,7 @@ RULES: tuple[CauseRule, ...] = (
                     ("consumed_tokens", "consumed_tokens_before", "reserved_tokens"), "tpm_limit", ROOM_FOR_A_CALL
                 ),
                 Condition(
-                    ("consumed_tokens", "consumed_tokens_before", "reserved_tokens", "largest_reservation_tokens"),
+                    ("consumed_tokens", "consumed_tokens_before", "reserved_tokens", *2 * _RESERVATION),
                     "tpm_limit",
                 ),
             )

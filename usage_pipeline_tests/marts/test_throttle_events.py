@@ -142,13 +142,13 @@ def test_a_day_without_logged_calls_is_not_certain_of_the_largest(model: OneMode
     assert found(model, [minute(0, throttles=90)], calls=[]) == [("rpm", False)]
 
 
-def test_the_days_largest_call_may_not_have_fitted(model: OneModel) -> None:
+def test_a_call_twice_as_large_as_the_days_largest_may_not_have_fitted(model: OneModel) -> None:
     before = NOON - timedelta(hours=3)
     throttled = [minute(0, throttles=90)]
-    fits = call("small", "search", "Search", ts=before, consumed_tokens=98_999, reserved_tokens=98_499)
+    fits = call("small", "search", "Search", ts=before, consumed_tokens=49_499, reserved_tokens=49_249)
     assert found(model, throttled, calls=[fits]) == [("rpm", True)]
-    assert found(model, throttled, calls=[fits | {"consumed_tokens": 99_000}]) == [("rpm", False)]
-    assert found(model, throttled, calls=[fits | {"reserved_tokens": 98_500}]) == [("rpm", False)]
+    assert found(model, throttled, calls=[fits | {"consumed_tokens": 49_500}]) == [("rpm", False)]
+    assert found(model, throttled, calls=[fits | {"reserved_tokens": 49_250}]) == [("rpm", False)]
 
 
 AROUND_LIMITS = st.none() | st.sampled_from([0, 1, 9, 10, 49, 50, 94, 95, 99, 100, 101, 190, 200, 10**13])

@@ -110,23 +110,45 @@ class ThrottledMinute:
         return len(self.causes) == 1 and self.causes <= visible
 
 
-SCARCE: dict[str, tuple[float, float, int]] = {
-    # Shares of the peaks of tokens and requests per minute that the quotas are, and max_tokens.
-    "tpm": (0.4, 5.0, 512),
-    "rpm": (6.0, 0.6, 512),
-    "reservation": (1.2, 5.0, 60_000),
-    "all": (0.6, 0.6, 4096),
+SCARCE: dict[str, tuple[float, float, float, int]] = {
+    # Shares of the peaks of tokens and requests per minute and of tokens per day that the quotas are, and max_tokens.
+    "tpm": (0.4, 5.0, 2.0, 512),
+    "rpm": (6.0, 0.6, 2.0, 512),
+    "tpd": (6.0, 5.0, 0.9, 512),
+    "reservation": (1.2, 5.0, 2.0, 60_000),
+    "all": (0.6, 0.6, 0.9, 4096),
 }
+LIMITED_DAYS = 7
+TPD = len(CAUSES)
+"""Number of the cause that the sandbox's limiter does not have."""
+
+
+class LimiterOfDays(Limiter):
+    """The sandbox's limiter with a quota of tokens per UTC day before it."""
+
+    def __init__(self, tokens: int, requests: int, tokens_per_day: int) -> None:
+        super().__init__(tokens, requests)
+        self._left = self._per_day = tokens_per_day
+        self._day = 0
+
+    def admit(self, ts: int, reserved: int, settled: int, latency: int) -> int:
+        if ts // (DAY * 60_000) != self._day:
+            self._left, self._day = self._per_day, ts // (DAY * 60_000)
+        if self._left <= 0:
+            return TPD
+        cause = super().admit(ts, reserved, settled, latency)
+        self._left -= settled if cause == ADMITTED else 0
+        return cause
 
 
 @cache
 def throttled_minutes(kind: str, seed: int, scarce: str) -> tuple[ThrottledMinute, ...]:
-    known = made(kind, seed).days(0, 14)  # type: ignore[arg-type]
-    attempts, tokens, requests = limited(known, scarce)
-    asked, _ = demand_of(known.calls, Settings(Limits(1, None), BURNDOWN, max_tokens=SCARCE[scarce][2]))
-    minute, passed, length = attempts.ts // 60_000, attempts.cause == ADMITTED, 14 * DAY + 2
+    known = made(kind, seed).days(0, LIMITED_DAYS)  # type: ignore[arg-type]
+    attempts, quotas = limited(known, scarce)
+    asked, _ = demand_of(known.calls, Settings(Limits(1, None), BURNDOWN, max_tokens=SCARCE[scarce][3]))
+    minute, passed, length = attempts.ts // 60_000, attempts.cause == ADMITTED, LIMITED_DAYS * DAY + 2
     call = attempts.call[passed]
-    counts = np.zeros((length, len(CAUSES)), dtype=int)
+    counts = np.zeros((length, TPD + 1), dtype=int)
     np.add.at(counts, (minute, attempts.cause), 1)
     invocations, throttles = counts[:, ADMITTED], counts[:, ADMITTED + 1 :].sum(axis=1)
     consumed = np.bincount(minute[passed], weights=asked.settled[call], minlength=length).astype(int)
@@ -144,29 +166,36 @@ def throttled_minutes(kind: str, seed: int, scarce: str) -> tuple[ThrottledMinut
             "consumed_tokens_before": int(consumed[at - 1]),
             "largest_call_tokens": int(asked.settled[call].max()),
             "largest_reservation_tokens": int(asked.reserved[call].max()),
-            "rpm_limit": requests,
-            "tpm_limit": tokens,
-            "tpd_limit": None,
+            "rpm_limit": quotas["rpm"],
+            "tpm_limit": quotas["tpm"],
+            "tpd_limit": quotas["tpd"],
         }
-        causes = frozenset(CAUSES[number] for number in range(1, len(CAUSES)) if counts[at, number])
+        causes = frozenset((*CAUSES, "tpd")[number] for number in range(1, TPD + 1) if counts[at, number])
         found.append(ThrottledMinute(causes, values, cause_of(values)))
     return tuple(found)
 
 
-def limited(known: Scenario, scarce: str) -> tuple[Attempts, int, int]:
+def limited(known: Scenario, scarce: str) -> tuple[Attempts, dict[str, int]]:
     """The calls sent through the sandbox's limiter, which knows each throttle's cause, and its quotas."""
-    of_tokens, of_requests, max_tokens = SCARCE[scarce]
-    tokens = int(np.percentile(known.consumed_by_minute(14), 99.9) * of_tokens)
-    requests = int(np.percentile(np.bincount((known.calls.start // 60).astype(int)), 99.9) * of_requests)
+    of_tokens, of_requests, of_days, max_tokens = SCARCE[scarce]
+    consumed = known.consumed_by_minute(LIMITED_DAYS)
+    requests = np.bincount((known.calls.start // 60).astype(int))
+    quotas = {
+        "tpm": int(np.percentile(consumed, 99.9) * of_tokens),
+        "rpm": int(np.percentile(requests, 99.9) * of_requests),
+        "tpd": int(consumed.reshape(-1, DAY).sum(axis=1).max() * of_days),
+    }
     asked, _ = demand_of(known.calls, Settings(Limits(1, None), BURNDOWN, max_tokens=max_tokens))
     waits = np.random.default_rng(known.seed).random((len(asked), 2))
     calls = Attempted(asked.start, asked.reserved, asked.settled, asked.duration)
-    return limit(calls, Limiter(tokens, requests), waits), tokens, requests
+    limiter = LimiterOfDays(quotas["tpm"], quotas["rpm"], quotas["tpd"])
+    return limit(calls, limiter, waits), quotas
 
 
 CAUSE_SCENARIOS = [
-    (kind, seed, scarce) for kind in KINDS for seed, scarce in enumerate(("tpm", "rpm", "reservation", "all"))
+    (kind, seed, scarce) for kind in KINDS for seed, scarce in enumerate(("tpm", "rpm", "reservation", "tpd", "all"))
 ]
+"""Twenty: every pattern of arrivals with each quota scarce, and with all of them."""
 
 
 def test_minutes_whose_cause_can_be_seen_get_the_true_one() -> None:
@@ -179,7 +208,7 @@ def test_minutes_whose_cause_can_be_seen_get_the_true_one() -> None:
             if minute.is_identifiable:
                 seen[scarce] += 1
                 right[scarce] += minute.verdict.cause in minute.causes
-    assert set(seen) == {"tpm", "rpm", "reservation"}
+    assert set(seen) == {"tpm", "rpm", "tpd", "reservation"}
     assert min(seen.values()) > 100
     assert {scarce: right[scarce] / seen[scarce] >= 0.95 for scarce in seen} == dict.fromkeys(seen, True)
 
@@ -196,8 +225,8 @@ def test_no_minute_gets_a_wrong_certain_cause_even_where_every_quota_is_scarce()
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_noisy_neighbour_is_the_first_consumer_of_throttled_minutes(seed: int) -> None:
-    known = made("noisy_neighbour", seed).days(0, 14)
-    attempts, _, _ = limited(known, "tpm")
+    known = made("noisy_neighbour", seed).days(0, LIMITED_DAYS)
+    attempts, _ = limited(known, "tpm")
     passed = attempts.cause == ADMITTED
     minute = attempts.ts // 60_000
     is_throttled = np.isin(minute, minute[~passed])

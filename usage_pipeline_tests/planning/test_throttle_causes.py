@@ -72,11 +72,11 @@ def minute(**values: int | None) -> Values:
             minute(consumed_tokens=90_000, consumed_tokens_before=99_999, reserved_tokens=20_000),
             Verdict("reservation", False),
         ),
-        # A call as large as the largest of the day would not have fitted.
-        (minute(reserved_tokens=99_000, largest_call_tokens=98_000), Verdict("reservation", False)),
-        (minute(reserved_tokens=99_000, largest_call_tokens=97_999), Verdict("reservation", True)),
-        (minute(invocations=100, largest_reservation_tokens=97_500), Verdict("rpm", False)),
-        (minute(invocations=100, largest_reservation_tokens=97_499), Verdict("rpm", True)),
+        # A call twice as large as the largest of the day would not have fitted.
+        (minute(reserved_tokens=99_000, largest_call_tokens=49_000), Verdict("reservation", False)),
+        (minute(reserved_tokens=99_000, largest_call_tokens=48_999), Verdict("reservation", True)),
+        (minute(invocations=100, largest_reservation_tokens=48_750), Verdict("rpm", False)),
+        (minute(invocations=100, largest_reservation_tokens=48_749), Verdict("rpm", True)),
         (minute(invocations=100, largest_call_tokens=None), Verdict("rpm", False)),
         # Without logs nobody knows what calls held.
         (minute(invocations=100, reserved_tokens=None), Verdict("rpm", False)),
