@@ -135,7 +135,9 @@ def test_throttled_minutes_get_their_true_cause_and_no_wrong_certain_one(publish
 
 def test_what_calls_held_equals_the_truth_wherever_the_logs_tell_all(published: duckdb.DuckDBPyConnection) -> None:
     known = published.execute(
-        "select pool_id, epoch(ts)::bigint // 60, reserved_tokens from marts.reservations_minutely where source = 'logs'"
+        """
+        select pool_id, epoch(ts)::bigint // 60, reserved_tokens from marts.reservations_minutely where source = 'logs'
+        """
     ).fetchall()
     first = int(dt.datetime.combine(FIRST_DAY, dt.time(), dt.UTC).timestamp()) // 60
     held = {
