@@ -86,8 +86,7 @@ class ProgressBar:
 @contextmanager
 def ready_to_run(settings: Settings, label: str) -> "Generator[tuple[dg.DagsterInstance, ProgressBar]]":
     """The Dagster instance and a progress bar, alone in the data folder; runs that a killed command left are ended."""
-    import dagster as dg
-
+    from usage_pipeline.event_log import open_instance
     from usage_pipeline.runs import alone_in, prepare_instance_folder, put_away_killed_runs
 
     home = Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home)
@@ -97,7 +96,7 @@ def ready_to_run(settings: Settings, label: str) -> "Generator[tuple[dg.DagsterI
     def waiting() -> None:
         warn("Another run is writing this warehouse; waiting for it to end.")
 
-    with alone_in(settings.data_folder, waiting), dg.DagsterInstance.from_config(str(home)) as instance:
+    with alone_in(settings.data_folder, waiting), open_instance(home) as instance:
         for run_id in put_away_killed_runs(instance):
             warn(f"Put away run {run_id}, which was ended before it was over.")
         progress = ProgressBar(label)

@@ -19,7 +19,6 @@ import duckdb
 
 from usage_pipeline.config import Settings
 from usage_pipeline.definitions import build_definitions
-from usage_pipeline.event_log import sqlite_files_kept_open
 from usage_pipeline.raw_tables import CLOUDWATCH_METRICS, INVOCATIONS, MAX_TOKENS_METRIC, SOURCE_STATUS
 from usage_pipeline.schedules import DAILY_JOB, RESTATE_JOB
 from usage_pipeline.warehouse import Warehouse, note_changed_days
@@ -180,7 +179,7 @@ def _run_job(
 ) -> RunOutcome:
     job = build_definitions(settings, loggers={"steps": _step_logger(progress)}).resolve_job_def(name)
     progress.begin(len(job.nodes))
-    with sqlite_files_kept_open():
+    with Warehouse(database=str(settings.warehouse_file)).kept_open():
         result = job.execute_in_process(
             instance=instance,
             run_config={"loggers": {"steps": {}}},

@@ -83,6 +83,21 @@ class Warehouse(DuckDBResource):
             pa.default_memory_pool().release_unused()
 
     @contextmanager
+    def kept_open(self) -> Generator[None]:
+        """Keep the file open in this process, so that each `connect` need not load it and write it back.
+
+        Other processes wait for the file meanwhile.
+
+        Raises:
+            WarehouseBusyError: another process had the file for all of `lock_wait_seconds`.
+        """
+        con = open_when_free(self.database, self.connection_config, self.lock_wait_seconds)
+        try:
+            yield
+        finally:
+            con.close()
+
+    @contextmanager
     def get_connection(self) -> Generator[duckdb.DuckDBPyConnection]:
         """The same as `connect`, under the name that `DuckDBResource` has for it."""
         with self.connect() as con:

@@ -1,71 +1,100 @@
 from pathlib import Path
 
+import dagster as dg
 import pytest
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.pool import NullPool
 
-from usage_pipeline.event_log import sqlite_files_kept_open
+from usage_pipeline.event_log import KeptOpenEventLogStorage, open_instance
+from usage_pipeline.runs import prepare_instance_folder
 
 
-def opened(file: Path) -> Engine:
-    """An engine as Dagster makes it: each connection opens and closes the file."""
-    return create_engine(f"sqlite:///{file}", poolclass=NullPool)
+@dg.asset(check_specs=[dg.AssetCheckSpec("is_small", asset="calls")])
+def calls(context: dg.AssetExecutionContext):
+    context.log.info("counted")
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": 7}, check_results=[dg.AssetCheckResult(check_name="is_small", passed=False)]
+    )
+
+
+@dg.asset
+def broken() -> None:
+    raise RuntimeError("broken")
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """A database in Dagster's journal mode."""
-    path = tmp_path / "events.db"
-    with opened(path).begin() as con:
-        con.execute(text("pragma journal_mode = wal"))
-        con.execute(text("create table events (id integer)"))
-    return path
+def home(tmp_path: Path) -> Path:
+    return prepare_instance_folder(tmp_path / "dagster_home")
 
 
-def write(file: Path) -> int:
-    """Store one event; returns how this connection waits for the disk: 1 is normal, 2 is full."""
-    with opened(file).begin() as con:
-        con.execute(text("insert into events values (1)"))
-        return con.execute(text("pragma synchronous")).scalar_one()
+def logs_not_written_back(home: Path) -> list[Path]:
+    return [path for path in home.rglob("*.db-wal") if path.parent.name == "runs"]
 
 
-def count(file: Path) -> int:
-    with opened(file).connect() as con:
-        return con.execute(text("select count(*) from events")).scalar_one()
+def events_of(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str | None, str | None]]:
+    return [
+        (entry.dagster_event_type.value if entry.dagster_event_type else None, entry.step_key)
+        for entry in instance.all_logs(run_id)
+    ]
 
 
-def test_a_file_stays_open_between_events_and_is_written_back_at_the_end(file: Path) -> None:
-    log = file.with_name("events.db-wal")
+def test_the_files_are_the_same_as_those_of_dagsters_own_storage(home: Path, tmp_path: Path) -> None:
+    own_home = prepare_instance_folder(tmp_path / "own")
+    with open_instance(home) as kept_open, dg.DagsterInstance.from_config(str(own_home)) as own:
+        assert isinstance(kept_open.event_log_storage, KeptOpenEventLogStorage)
+        run_id = dg.materialize([calls], instance=kept_open).run_id
+        own_run_id = dg.materialize([calls], instance=own).run_id
+        written = events_of(kept_open, run_id)
+        assert written == events_of(own, own_run_id)
 
-    with sqlite_files_kept_open():
-        assert [write(file), write(file)] == [1, 1]
-        assert log.exists()
-        assert count(file) == 2
-
-    assert not log.exists()
-    assert count(file) == 2
-
-
-def test_afterwards_files_are_opened_and_closed_as_before(file: Path) -> None:
-    with sqlite_files_kept_open():
-        write(file)
-
-    assert write(file) == 2
-    assert not file.with_name("events.db-wal").exists()
+    with dg.DagsterInstance.from_config(str(home)) as reader:
+        assert not isinstance(reader.event_log_storage, KeptOpenEventLogStorage)
+        assert events_of(reader, run_id) == written
+        materialization = reader.get_latest_materialization_event(dg.AssetKey("calls"))
+        assert materialization is not None
+        assert materialization.run_id == run_id
 
 
-def test_files_are_written_back_when_the_run_raises(file: Path) -> None:
-    def broken_run() -> None:
-        write(file)
-        raise RuntimeError("broken")
+def test_others_read_and_write_while_the_files_are_open(home: Path) -> None:
+    with open_instance(home) as kept_open, dg.DagsterInstance.from_config(str(home)) as other:
+        first = dg.materialize([calls], instance=kept_open).run_id
+        second = dg.materialize([calls], instance=other).run_id
+        third = dg.materialize([calls], instance=kept_open).run_id
 
-    with pytest.raises(RuntimeError, match="broken"), sqlite_files_kept_open():
-        broken_run()
+        assert len(events_of(other, first)) == len(events_of(kept_open, second)) > 10
+        newest = other.get_latest_materialization_event(dg.AssetKey("calls"))
+        assert newest is not None
+        assert newest.run_id == third
 
-    assert not file.with_name("events.db-wal").exists()
-    assert count(file) == 1
+
+def test_files_are_written_back_when_the_instance_is_closed(home: Path) -> None:
+    with open_instance(home) as instance:
+        dg.materialize([calls], instance=instance)
+        assert logs_not_written_back(home)
+
+    assert not logs_not_written_back(home)
 
 
-def test_databases_in_memory_are_let_be() -> None:
-    with sqlite_files_kept_open(), create_engine("sqlite://").connect() as con:
-        assert con.execute(text("select 1")).scalar_one() == 1
+def test_a_failed_run_is_stored_and_written_back(home: Path) -> None:
+    with open_instance(home) as instance:
+        run_id = dg.materialize([broken], instance=instance, raise_on_error=False).run_id
+
+    assert not logs_not_written_back(home)
+    with dg.DagsterInstance.from_config(str(home)) as reader:
+        assert ("STEP_FAILURE", "broken") in events_of(reader, run_id)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        "storage: {sqlite: {base_dir: %s}}",
+        "event_log_storage:\n  module: dagster._core.storage.event_log\n  class: SqliteEventLogStorage\n"
+        "  config: {base_dir: %s}",
+    ],
+)
+def test_a_storage_that_somebody_chose_stands(home: Path, tmp_path: Path, chosen: str) -> None:
+    (home / "dagster.yaml").write_text(chosen % (tmp_path / "elsewhere"), encoding="utf-8")
+
+    with open_instance(home) as instance:
+        assert not isinstance(instance.event_log_storage, KeptOpenEventLogStorage)
+        dg.materialize([calls], instance=instance)
+
+    assert list((tmp_path / "elsewhere").rglob("*.db"))

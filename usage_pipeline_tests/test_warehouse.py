@@ -493,3 +493,18 @@ def test_changes_that_are_not_yet_in_the_main_file_are_published_too(warehouse: 
         con.execute("create table marts.numbers as select 3 as x")
         publish(warehouse, tmp_path / "usage.duckdb")
     assert published_value(tmp_path / "usage.duckdb") == 3
+
+
+def test_a_file_that_is_kept_open_is_opened_again_without_being_written_back(tmp_path: Path) -> None:
+    warehouse = Warehouse(database=str(tmp_path / "warehouse.duckdb"))
+    written_ahead = tmp_path / "warehouse.duckdb.wal"
+    with warehouse.kept_open():
+        with warehouse.connect() as con:
+            con.execute("create table raw.counted as select 7 as calls")
+        assert written_ahead.exists()
+        with warehouse.connect() as con:
+            assert con.execute("select calls from raw.counted").fetchall() == [(7,)]
+        publish(warehouse, tmp_path / "published" / "usage.duckdb")
+    assert not written_ahead.exists()
+    with duckdb.connect(str(tmp_path / "published" / "usage.duckdb"), read_only=True) as con:
+        assert con.execute("select calls from raw.counted").fetchall() == [(7,)]

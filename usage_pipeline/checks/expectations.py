@@ -10,6 +10,7 @@ import datetime as dt
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
@@ -33,6 +34,7 @@ from usage_pipeline.checks.rules import Rule, Severity
 
 if TYPE_CHECKING:
     import pandas as pd
+    from great_expectations.core.batch_definition import BatchDefinition
 
 MOST_FRAME_ROWS = 100_000
 """Rows of a table that are loaded into a frame, 75 MB at most (measured on the widest key); more are asked in SQL."""
@@ -144,33 +146,41 @@ def validate(table: str, frame: "pd.DataFrame", asked: Sequence[tuple[str, dict[
     Raises:
         ExpectationError: one raised, for example because it does not suit the column's type.
     """
-    # It tells its maker of each use unless this is said before its import.
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    frames = _batch_definition()
+    from great_expectations import ExpectationSuite
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     expectations = [
         ExpectationConfiguration(type=type_name, kwargs=arguments, meta={"number": number})
         for number, (type_name, arguments) in enumerate(asked)
     ]
-    batch = (
-        context.data_sources.add_pandas("frames")
-        .add_dataframe_asset(table)
-        .add_batch_definition_whole_dataframe("all")
-        .get_batch({"dataframe": frame})
-    )
+    batch = frames.get_batch({"dataframe": frame})
     # Results come in an order of their own: they are told apart by what was noted with each.
     answers: dict[int, bool] = {}
-    suite = gx.ExpectationSuite(name=table, expectations=expectations)
+    suite = ExpectationSuite(name=table, expectations=expectations)
     for result in batch.validate(suite, result_format="BOOLEAN_ONLY").results:
         number = cast(ExpectationConfiguration, result.expectation_config).meta["number"]
         if text := exception_text(result.exception_info):
             raise ExpectationError(f"{table}: {_in_words(asked[number])} could not be evaluated: {text}")
         answers[number] = bool(result.success)
     return [answers[number] for number in range(len(asked))]
+
+
+@cache
+def _batch_definition() -> "BatchDefinition[Any]":
+    """What makes a frame a batch; the same for every table, because making one takes as long as a validation."""
+    # It tells its maker of each use unless this is said before its import.
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return (
+        context.data_sources.add_pandas("frames")
+        .add_dataframe_asset("frame")
+        .add_batch_definition_whole_dataframe("all")
+    )
 
 
 def _in_words(expectation: tuple[str, dict[str, Any]]) -> str:
