@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from usage_pipeline.cli_console import ConfigOption, run_until_stopped, say, settings_or_stop, stop, warn
-from usage_pipeline.config import CONFIG_VARIABLE, DEFAULT_CONFIG_FILE
+from usage_pipeline.config import CONFIG_VARIABLE, DEFAULT_CONFIG_FILE, ReportSettings
 
 if TYPE_CHECKING:
     from usage_pipeline.ui.options import Options
@@ -75,23 +75,17 @@ def _options_or_stop(file: Path | None, login: str | None, allowed: list[str], c
         stop("--allow names people whom an OpenID Connect provider signs in; give it with --login oidc.")
     if wrong := [entry for entry in allowed if "@" not in entry]:
         stop(f"--allow is {wrong[0]}; allowed: an address such as ann@corp.example, or a domain such as @corp.example.")
-    configured = _configuration(file, config)
-    published = file.resolve() if file is not None else settings_or_stop(config).published_file
+    settings = settings_or_stop(config) if file is None or config or os.environ.get(CONFIG_VARIABLE) else None
+    published = (file or settings_or_stop(config).published_file).resolve()
     if not published.is_file():
         stop(
             f"There is nothing to show: {published} does not exist. Run `usage-pipeline run` first, or "
             "`usage-pipeline demo` for made-up data."
         )
     _stop_unless_login_works(login)
-    return Options(file=published, config=configured, login=login, allowed=tuple(allowed))
-
-
-def _configuration(file: Path | None, config: Path | None) -> Path | None:
-    """The configuration file; None when a published file was named and no configuration was."""
-    named = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
-    if named is not None:
-        return named.resolve()
-    return None if file is not None else Path(DEFAULT_CONFIG_FILE).resolve()
+    warning = (settings.report if settings else ReportSettings()).utilization_warning
+    named = Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG_FILE).resolve()
+    return Options(published, named if settings else None, login, tuple(allowed), warning)
 
 
 def _stop_unless_login_works(login: str) -> None:
@@ -146,10 +140,11 @@ def streamlit_command(options: "Options", host: str, port: int) -> list[str]:
         "browser.gatherUsageStats": "false",
         "browser.serverAddress": host,
         "client.showErrorDetails": "none",
+        "client.showErrorLinks": "false",
         "client.toolbarMode": "minimal",
         "global.developmentMode": "false",
         "logger.level": "warning",
     }
-    app = Path(__file__).resolve().parent / "ui" / "app.py"
+    app = Path(__file__).resolve().parent / "ui" / "start" / "dashboard.py"
     flags = [part for name, value in settings.items() for part in (f"--{name}", value)]
     return [sys.executable, "-m", "streamlit", "run", str(app), *flags, "--", *as_arguments(options)]

@@ -11,11 +11,11 @@ import streamlit as st
 
 from usage_pipeline.ui import filters, freshness, login
 from usage_pipeline.ui.options import Options
-from usage_pipeline.ui.pages import cost, overview, pricing, what_if
+from usage_pipeline.ui.pages import callers, checks, cost, overview, performance, pricing, quotas, what_if
 from usage_pipeline.ui.reading import PublishedFile, published_file
 from usage_pipeline.ui.view import View
 
-PAGES: tuple[ModuleType, ...] = (overview, cost, pricing, what_if)
+PAGES: tuple[ModuleType, ...] = (overview, quotas, cost, callers, performance, checks, pricing, what_if)
 
 
 # The grid's own button would save what a spreadsheet takes for formulas; every table has a button that does not. Long
@@ -50,7 +50,7 @@ def _show(options: Options, file: PublishedFile, person: str | None) -> None:
     with st.sidebar:
         freshness.ask_refresh(file)
         chosen = filters.ask_filters(file)
-    view = None if chosen is None else View(file, chosen, options.config, person)
+    view = None if chosen is None else View(file, chosen, options.config, person, options.warning_utilization)
     st.navigation([_page(module, view) for module in PAGES]).run()
 
 

@@ -23,8 +23,10 @@ MOST_COLOURS = len(PALETTE)
 
 OTHERS = "all others"
 
-_HEIGHT = 300
+_HEIGHT = 340
 _BAR_HEIGHT = 26
+
+MINUTE_SECONDS = 60
 MOST_BARS = 15
 
 Number = int | float | Decimal
@@ -108,27 +110,100 @@ def stacked_days(points: Sequence[Point], series: Sequence[str], unit: str) -> a
 
 
 def lines(points: Sequence[Point], series: Sequence[str], unit: str, limits: Sequence[Point] = ()) -> alt.LayerChart:
-    """Lines over UTC time, each with dashes of its own; limits are long dashes in one colour, as steps."""
-    time = alt.X("at:T", title="UTC", scale=alt.Scale(type="utc"))
-    layers = [
+    """Lines over UTC time, each with dashes of its own."""
+    drawn = (
         alt.Chart(_timed(points))
         .mark_line(point=alt.OverlayMarkDef(size=12))
         .encode(
-            x=time,
+            x=_TIME,
             y=alt.Y("value:Q", title=unit),
             color=_colours(series),
             strokeDash=alt.StrokeDash("series:N", sort=list(series), legend=None),
             tooltip=_TIMED_TOOLTIP,
         )
-    ]
-    if limits:
-        layers.append(
-            alt.Chart(_timed(limits))
-            .mark_line(interpolate="step-after", strokeDash=[10, 5], color=LIMIT_COLOUR, strokeWidth=2)
-            .encode(x=time, y=alt.Y("value:Q"), detail="series:N", tooltip=_TIMED_TOOLTIP)
-        )
-    return alt.LayerChart(layer=layers).properties(height=_HEIGHT)
+    )
+    return alt.LayerChart(layer=[drawn, *_limit_layers(limits)]).properties(height=_HEIGHT)
 
+
+def peaks(points: Sequence[Point], unit: str, limits: Sequence[Point]) -> alt.LayerChart:
+    """A stem for each period with use, from nothing to its height; between stems, nothing was used."""
+    stems = (
+        alt.Chart(_timed(points))
+        .mark_rule(color=PALETTE[0], strokeWidth=1.5)
+        .encode(x=_TIME, y=alt.Y("value:Q", title=unit), y2=alt.Y2Datum(0), tooltip=_TIMED_TOOLTIP)
+    )
+    return alt.LayerChart(layer=[stems, *_limit_layers(limits)]).properties(height=_HEIGHT)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The middle and the high end of a distribution."""
+
+    name: str
+    middle: float
+    high: float
+
+
+def spans(found: Sequence[Span], unit: str) -> alt.LayerChart:
+    """For each name a dot at the middle, and a line to the high end."""
+    frame = pd.DataFrame(
+        {
+            "name": [span.name for span in found],
+            "middle": [span.middle for span in found],
+            "high": [span.high for span in found],
+            "text": [f"{number(span.middle, '')} to {number(span.high, '')} {unit}" for span in found],
+        }
+    )
+    names = alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=180, labelOverlap=False))
+    base = alt.Chart(frame).encode(y=names, tooltip=_TOOLTIP)
+    line = base.mark_rule(color=PALETTE[4], strokeWidth=4).encode(x=alt.X("middle:Q", title=unit), x2="high:Q")
+    dot = base.mark_circle(color=PALETTE[0], size=80, opacity=1).encode(x=alt.X("middle:Q", title=unit))
+    height = max(2, len(found)) * _BAR_HEIGHT + 40
+    return alt.LayerChart(layer=[line, dot]).properties(height=height)
+
+
+@dataclass(frozen=True)
+class Band:
+    """What is expected at a UTC moment, and between which values most cases lie."""
+
+    at: datetime
+    low: float
+    middle: float
+    high: float
+
+
+def forecast(bands: Sequence[Band], unit: str, limits: Sequence[Point]) -> alt.LayerChart:
+    """A line in a band."""
+    frame = pd.DataFrame(
+        {
+            "at": pd.Series([band.at for band in bands], dtype="datetime64[ms]"),
+            "when": [f"{band.at:%Y-%m-%d}" for band in bands],
+            "low": [band.low for band in bands],
+            "middle": [band.middle for band in bands],
+            "high": [band.high for band in bands],
+            "text": [
+                f"{number(band.middle, '')} ({number(band.low, '')} to {number(band.high, '')})" for band in bands
+            ],
+        }
+    )
+    tooltip = [alt.Tooltip("when:N", title="UTC day"), alt.Tooltip("text:N", title="expected")]
+    base = alt.Chart(frame).encode(x=_TIME)
+    band = base.mark_area(color=PALETTE[4], opacity=0.35).encode(y=alt.Y("low:Q", title=unit), y2="high:Q")
+    line = base.mark_line(color=PALETTE[0], point=True).encode(y=alt.Y("middle:Q", title=unit), tooltip=tooltip)
+    return alt.LayerChart(layer=[band, line, *_limit_layers(limits)]).properties(height=_HEIGHT)
+
+
+def _limit_layers(limits: Sequence[Point]) -> list[alt.Chart]:
+    if not limits:
+        return []
+    return [
+        alt.Chart(_timed(limits))
+        .mark_line(interpolate="step-after", strokeDash=[10, 5], color=LIMIT_COLOUR, strokeWidth=2)
+        .encode(x=_TIME, y=alt.Y("value:Q"), detail="series:N", tooltip=_TIMED_TOOLTIP)
+    ]
+
+
+_TIME = alt.X("at:T", title="UTC", scale=alt.Scale(type="utc"))
 
 _TOOLTIP = [alt.Tooltip("name:N", title=" "), alt.Tooltip("text:N", title="value")]
 _TIMED_TOOLTIP = [

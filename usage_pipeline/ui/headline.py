@@ -49,7 +49,7 @@ def spending_tiles(total: dict[str, Any]) -> list[Tile]:
         Tile("Output tokens", number(total["output_tokens"], UNKNOWN)),
         Tile("Cache tokens", _sum(total["cache_read_tokens"], total["cache_write_tokens"]), "Read and written."),
         Tile("Latency, ms", number(total["latency_ms_avg"], UNKNOWN), "Average over answered calls."),
-        Tile("Per output token, ms", number(total["tpot_ms_avg"], UNKNOWN), "Average over answered calls."),
+        Tile("Output token, ms", number(total["tpot_ms_avg"], UNKNOWN), "Time for each, average over answered calls."),
     ]
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from usage_pipeline.config import ReportSettings
+
 Login = Literal["none", "password", "oidc"]
 
 LOGINS: tuple[Login, ...] = ("none", "password", "oidc")
@@ -29,6 +31,8 @@ class Options:
     config: Path | None = None
     login: Login = "none"
     allowed: tuple[str, ...] = ()
+    warning_utilization: float = ReportSettings().utilization_warning
+    """Share of a quota from which on a pool is close to it."""
 
 
 def as_arguments(options: Options) -> list[str]:
@@ -36,6 +40,7 @@ def as_arguments(options: Options) -> list[str]:
     arguments = ["--file", str(options.file), "--login", options.login]
     if options.config is not None:
         arguments += ["--config", str(options.config)]
+    arguments += ["--warning", str(options.warning_utilization)]
     for allowed in options.allowed:
         arguments += ["--allow", allowed]
     return arguments
@@ -48,5 +53,6 @@ def from_arguments(arguments: Sequence[str]) -> Options:
     parser.add_argument("--login", choices=LOGINS, default="none")
     parser.add_argument("--config", type=Path)
     parser.add_argument("--allow", action="append", default=[])
+    parser.add_argument("--warning", type=float, default=ReportSettings().utilization_warning)
     found = parser.parse_args(list(arguments))
-    return Options(file=found.file, config=found.config, login=found.login, allowed=tuple(found.allow))
+    return Options(found.file, found.config, found.login, tuple(found.allow), found.warning)

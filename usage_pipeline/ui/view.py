@@ -24,6 +24,8 @@ class View:
     """The configuration file; None when the dashboard was opened with a published file alone."""
     user: str | None = None
     """Name or address of who signed in; None without a login that names people."""
+    warning_utilization: float = 0.8
+    """Share of a quota from which on a pool is close to it, as `report.utilization_warning` says."""
 
     def read(self, reader: Callable[..., T], *arguments: Any) -> T:
         """What `reader(con, *arguments)` returns when `marts.*` hold only what the filters leave."""

@@ -85,7 +85,11 @@ _BILL = """
     from marts.bill_reconciliation
     where usage_date between $first_day and $last_day
     group by all
-    order by abs(coalesce(sum(difference_usd), sum(billed_usd), sum(computed_usd))) desc nulls last, account_name, model_id, status
+    order by
+        abs(coalesce(sum(difference_usd), sum(billed_usd), sum(computed_usd))) desc nulls last,
+        account_name,
+        model_id,
+        status
 """
 
 
