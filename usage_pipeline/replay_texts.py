@@ -19,6 +19,10 @@ ESTIMATES = (
 )
 
 
+SETTINGS_LINES = 5
+"""Lines of the table that say under which settings calls were sent; the others say what came of it."""
+
+
 @dataclass(frozen=True)
 class ResultColumn:
     """One column of the table: what one shape of limiter made of the calls under today's or the changed settings."""

@@ -57,17 +57,17 @@ _ROW = (
     Column("model_pattern", "Model id or pattern"),
     Column("endpoint_type", "Endpoint type"),
     Column("token_kind", "Kind of token"),
-    Column("usd_per_million", "USD per million", "price", "–"),
+    Column("usd_per_million", "USD per million", missing="–"),
     Column("discount_percent", "Discount, %", missing="–"),
-    Column("valid_from", "From (UTC)", "moment"),
-    Column("valid_to", "To (UTC)", "moment", "open"),
+    Column("valid_from", "From (UTC)"),
+    Column("valid_to", "To (UTC)", missing="open"),
 )
 _STORED_ROW = (
     *_ROW,
     Column("state", "Now"),
     Column("entered_by", "Entered by"),
     Column("changed_by", "Changed by", missing="–"),
-    Column("changed_at", "Changed at (UTC)", "moment", "–"),
+    Column("changed_at", "Changed at (UTC)", missing="–"),
     Column("line", "Line", "integer"),
 )
 _EFFECT = (
@@ -116,11 +116,12 @@ def _now() -> datetime:
 
 
 def _stored_rows(file: OverrideFile, now: datetime) -> list[dict[str, Any]]:
-    return [row.model_dump() | {"line": line, "state": _state(row, now)} | _discount(row) for line, row in file.rows]
+    return [_written(row) | {"line": line, "state": _state(row, now)} for line, row in file.rows]
 
 
-def _discount(row: PriceOverride) -> dict[str, str | None]:
-    return {"discount_percent": written(row.discount_percent) or None}
+def _written(row: PriceOverride) -> dict[str, Any]:
+    """The row's values as the file has them; None where it has nothing."""
+    return {column: written(value) or None for column, value in row.model_dump().items()}
 
 
 def _state(row: PriceOverride, now: datetime) -> str:
@@ -267,7 +268,7 @@ def _show_draft(view: View, draft: Draft) -> None:
 def _changed_rows(seen: OverrideFile, after: Sequence[PriceOverride]) -> list[dict[str, Any]]:
     before = [row for _, row in seen.rows]
     changed = [("−", row) for row in before if row not in after] + [("+", row) for row in after if row not in before]
-    return [row.model_dump() | _discount(row) | {"change": sign} for sign, row in changed]
+    return [{"change": sign} | _written(row) for sign, row in changed]
 
 
 @st.cache_data(max_entries=20, show_spinner="Computing the cost of the last 30 days …")
@@ -285,8 +286,8 @@ def _show_effect(effect: PriceEffect | None) -> None:
         return
     st.markdown(
         f"**Cost of the logged calls, {days} ({EFFECT_DAYS} days)**: {_dollars(effect.total_before_usd)} as published, "
-        f"{_dollars(effect.total_after_usd)} with the file after this edit; calls without a price: {effect.unpriced_before:,}, then "
-        f"{effect.unpriced_after:,}."
+        f"{_dollars(effect.total_after_usd)} with the file after this edit; calls without a price: "
+        f"{effect.unpriced_before:,}, then {effect.unpriced_after:,}."
     )
     show_table([asdict(row) | {"difference_usd": _difference(row)} for row in effect.models], _EFFECT, "effect")
 

@@ -20,27 +20,25 @@ from usage_pipeline.ui.view import View
 TITLE = "Pricing"
 URL = "pricing"
 
-NO_PRICE = "none"
-
-_KINDS = (
-    Column("input", "Input", "price", NO_PRICE),
-    Column("output", "Output", "price", NO_PRICE),
-    Column("cache_read", "Cache read", "price", NO_PRICE),
-    Column("cache_write_5m", "Cache write, 5 min", "price", NO_PRICE),
-    Column("cache_write_1h", "Cache write, 1 h", "price", NO_PRICE),
-    Column("image", "Image", "price", NO_PRICE),
-)
-
-_IN_FORCE = (
+_USE = (
     Column("model_name", "Model"),
     Column("endpoint_type", "Endpoint type"),
     Column("region", "Region"),
     Column("service_tier", "Tier"),
     Column("context_band", "Context"),
-    *_KINDS,
-    Column("valid_from", "Newest since (UTC)", "moment", NO_PRICE),
-    Column("source", "Source", missing=NO_PRICE),
-    Column("context_threshold", "Long above, input tokens", "integer", "–"),
+)
+_KINDS = (
+    Column("input", "Input", "price"),
+    Column("output", "Output", "price"),
+    Column("cache_read", "Cache read", "price"),
+    Column("cache_write_5m", "Cache write, 5 min", "price"),
+    Column("cache_write_1h", "Cache write, 1 h", "price"),
+    Column("image", "Image", "price"),
+)
+_VALIDITY = (
+    Column("valid_from", "Newest since (UTC)", "moment"),
+    Column("source", "Source"),
+    Column("context_threshold", "Long above, input tokens", missing="–"),
     Column("model_id", "Model id"),
 )
 
@@ -48,9 +46,9 @@ _HISTORY = (
     Column("token_kind", "Kind of token"),
     Column("context_band", "Context"),
     Column("usd_per_million", "USD per million", "price"),
-    Column("list_usd_per_million", "List price", "price", NO_PRICE),
+    Column("list_usd_per_million", "List price", "price"),
     Column("valid_from", "From (UTC)", "moment"),
-    Column("valid_to", "To (UTC)", "moment", "holds"),
+    Column("valid_to", "To (UTC)", missing="holds"),
     Column("region", "Region"),
     Column("source", "Source"),
 )
@@ -77,7 +75,13 @@ def show(view: View) -> None:
         f"US dollars for a million tokens or images, as they hold at the end of {view.filters.last_day} (UTC), agreed "
         "prices and discounts included; of models that logged calls had on the days that are shown, the dearest first."
     )
-    show_table(uses, _IN_FORCE, "prices", "No logged call of a model that is charged by the token on these days.")
+    kinds = [column for column in _KINDS if any(getattr(use, column.key) is not None for use in uses)]
+    show_table(
+        uses,
+        (*_USE, *kinds, *_VALIDITY),
+        "prices",
+        "No logged call of a model that is charged by the token on these days.",
+    )
     if uses:
         _show_history(view, uses)
     st.subheader("Calls without a price")

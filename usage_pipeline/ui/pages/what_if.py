@@ -5,16 +5,25 @@ The same replay as `usage-pipeline replay`. Not here: the replay (`replays.py`),
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import altair as alt
 import duckdb
+import pandas as pd
 import streamlit as st
 
-from usage_pipeline.replay_texts import ESTIMATES, ResultColumn, command_of, filled_in_text, lines_of
+from usage_pipeline.planning.replay import SHAPES, Outcome
+from usage_pipeline.replay_texts import (
+    ESTIMATES,
+    SETTINGS_LINES,
+    ResultColumn,
+    command_of,
+    filled_in_text,
+    lines_of,
+)
 from usage_pipeline.replays import DEFAULT_DAYS, MOST_TRAFFIC, Changes, ReplayError, changes_of
-from usage_pipeline.report.formats import number, percent
+from usage_pipeline.report.formats import number
 from usage_pipeline.report.table_rows import filled, rows
 from usage_pipeline.ui import charts
 from usage_pipeline.ui.plain import plain
@@ -27,6 +36,9 @@ URL = "what-if"
 
 LONGEST_DAYS = 30
 LARGEST_MAX_TOKENS = 100_000_000
+
+CHART_HEIGHT = 240
+"""Pixels."""
 
 _POOLS = """
     with used as (
@@ -203,7 +215,7 @@ def _show_answer(view: View, question: Question, answer: Answer) -> None:
     if answer.data["today"] is None:
         st.info("Today's quota or burndown rate is not known, so only the changed settings are replayed.")
     _show_charts(answer.columns)
-    show_table(_table_rows(answer.columns), _table_columns(answer.columns), "what-if")
+    _show_lines(answer.columns)
     st.caption(filled_in_text(answer.data))
     st.caption(ESTIMATES)
     st.download_button(
@@ -224,42 +236,48 @@ def _name(column: ResultColumn) -> str:
     return f"{column.label}, {column.outcome.shape}"
 
 
-def _table_columns(columns: Sequence[ResultColumn]) -> list[Column]:
-    return [Column("name", "Per setting and shape of limiter"), *(Column(_name(each), _name(each)) for each in columns)]
-
-
-def _table_rows(columns: Sequence[ResultColumn]) -> list[dict[str, Any]]:
+def _show_lines(columns: Sequence[ResultColumn]) -> None:
+    """What came of it, and under it the settings that made it so."""
     names = [_name(column) for column in columns]
-    return [{"name": name, **dict(zip(names, values, strict=True))} for name, values in lines_of(columns)]
+    lines = [{"name": name, **dict(zip(names, values, strict=True))} for name, values in lines_of(columns)]
+    shown = [Column(name, name) for name in names]
+    show_table([*lines[SETTINGS_LINES:]], (Column("name", "Result"), *shown), "what-if")
+    show_table([*lines[:SETTINGS_LINES]], (Column("name", "Setting"), *shown), "what-if-settings")
 
 
 def _show_charts(columns: Sequence[ResultColumn]) -> None:
     left, right = st.columns(2)
-    throttled = [_throttled(column) for column in columns]
-    waits = [_wait(column) for column in columns]
     with left:
-        charts.show(
-            charts.bars(throttled, "throttled requests, %"),
-            "what-if-throttled",
-            "Share of requests that meet a throttle: " + _said(throttled),
-        )
+        _show_bars(columns, "throttled requests, %", lambda outcome: _percent(outcome.throttled_share))
     with right:
-        charts.show(
-            charts.bars(waits, "wait P99, s"),
-            "what-if-waits",
-            "Seconds from the first attempt to the one that passes, P99: " + _said(waits),
+        _show_bars(columns, "wait P99, s", lambda outcome: outcome.wait_p99)
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def _show_bars(columns: Sequence[ResultColumn], unit: str, value: Callable[[Outcome], float | None]) -> None:
+    """Bars of today's and the changed settings, one for each shape of limiter; no bar where there is no value."""
+    found = [(column.label, column.outcome.shape, value(column.outcome)) for column in columns]
+    highest = max((bar for _, _, bar in found if bar is not None), default=0.0)
+    frame = pd.DataFrame(found, columns=["settings", "limiter", "value"])
+    chart = (
+        alt.Chart(frame)
+        .mark_bar()
+        .encode(
+            x=alt.X("settings:N", title=None, sort=["today", "changed"], axis=alt.Axis(labelAngle=0)),
+            xOffset=alt.XOffset("limiter:N", sort=list(SHAPES)),
+            # Bars of nothing still need an axis.
+            y=alt.Y("value:Q", title=unit, scale=alt.Scale(domain=[0, highest or 1.0])),
+            color=alt.Color(
+                "limiter:N",
+                scale=alt.Scale(domain=list(SHAPES), range=list(charts.PALETTE[: len(SHAPES)])),
+                legend=alt.Legend(title="limiter", orient="bottom"),
+            ),
+            tooltip=["settings:N", "limiter:N", alt.Tooltip("value:Q", title=unit, format=".3~f")],
         )
-
-
-def _throttled(column: ResultColumn) -> charts.Part:
-    share = column.outcome.throttled_share
-    return charts.Part(_name(column), 100 * (share or 0.0), percent(share, "no requests"))
-
-
-def _wait(column: ResultColumn) -> charts.Part:
-    wait = column.outcome.wait_p99
-    return charts.Part(_name(column), wait or 0.0, "none served" if wait is None else f"{wait:.1f} s")
-
-
-def _said(parts: Sequence[charts.Part]) -> str:
-    return "; ".join(f"{part.name}: {part.text}" for part in parts)
+        .properties(height=CHART_HEIGHT)
+    )
+    said = "; ".join(f"{label}, {shape}: {'none' if bar is None else f'{bar:.3g}'}" for label, shape, bar in found)
+    charts.show(chart, f"what-if-{unit.split()[0]}", f"{unit}: {said}")
