@@ -47,11 +47,29 @@ def _desired_value(finding: Finding, row: Mapping[str, Any]) -> int | None:
 def _quota_steps(region: str, code: str, desired: int | None) -> list[str]:
     steps = [f"look at the quota: {service_quota_url(region, code)}"]
     if desired is not None:
-        steps.append(
-            f"aws service-quotas request-service-quota-increase --service-code bedrock --quota-code {code} "
-            f"--region {region} --desired-value {desired}"
-        )
+        steps.append(increase_command(region, code, desired))
     return steps
+
+
+def increase_command(region: str, quota_code: str, desired: int) -> str:
+    """The command that asks AWS for a larger quota.
+
+    Raises:
+        ValueError: the Region or the code has not the form that AWS gives them, so that they may not reach a shell.
+    """
+    if not _REGION.fullmatch(region) or not _QUOTA_CODE.fullmatch(quota_code):
+        raise ValueError(
+            f"read Region {region!r} and quota code {quota_code!r}; allowed: such as us-east-1, L-59759B4A"
+        )
+    return (
+        f"aws service-quotas request-service-quota-increase --service-code bedrock --quota-code {quota_code} "
+        f"--region {region} --desired-value {desired}"
+    )
+
+
+def is_quota(region: str, quota_code: str | None) -> bool:
+    """Whether both have the form that AWS gives them."""
+    return _quota({"region": region, "quota_code": quota_code}) is not None
 
 
 def _run_days(first: Any, last: Any = None) -> list[str]:

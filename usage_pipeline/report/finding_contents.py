@@ -47,7 +47,8 @@ class FindingCard:
     """One finding. `effect_value` orders findings of one severity and kind of effect; `effect` says it in words.
 
     `grade` (high, medium, low) is how sure its numbers are, NULL where they are counts. `evidence_sql` runs on the
-    published file as it is. `since` is when it was first found, or the first day that it is about.
+    published file as it is, and `rows_sql` shows the rows behind its numbers. `since` is when it was first found, or
+    the first day that it is about.
     """
 
     finding_id: str
@@ -68,5 +69,6 @@ class FindingCard:
     effect_value: float | None
     effect_unit: str | None
     evidence_sql: str | None
+    rows_sql: str | None
     evidence: tuple[Evidence, ...] = table()
     actions: tuple[Action, ...] = ()

@@ -31,6 +31,7 @@ from usage_pipeline.report.contents import (
 from usage_pipeline.report.cost_contents import Costs
 from usage_pipeline.report.cost_cube import read_cube, read_incomplete_days
 from usage_pipeline.report.costs import read_costs
+from usage_pipeline.report.findings import read_findings
 from usage_pipeline.report.ledgers import read_bill, read_quota_changes
 from usage_pipeline.report.outlooks import read_cost_changes, read_max_tokens, read_month
 from usage_pipeline.report.pools import ReportDays, read_pools
@@ -56,6 +57,7 @@ def read_report(con: duckdb.DuckDBPyConnection, settings: ReportSettings, genera
     }
     pools = read_pools(con, windows, days, window_days, covered, settings.utilization_warning)
     unresolved = tuple(filled(UnresolvedProfile, row) for row in rows(con, queries.UNRESOLVED_PROFILES))
+    max_tokens = read_max_tokens(con)
     costs = read_costs(con, days.first if windows else None, days.last if windows else None)
     return Report(
         schema_version=SCHEMA_VERSION,
@@ -70,10 +72,11 @@ def read_report(con: duckdb.DuckDBPyConnection, settings: ReportSettings, genera
         pools=pools,
         unresolved_profiles=unresolved,
         costs=costs,
+        findings=read_findings(con, pools, scopes, checks, max_tokens, days.parameters),
         window_days=window_days,
         cost_changes=read_cost_changes(con, windows),
         month=read_month(con),
-        max_tokens=read_max_tokens(con),
+        max_tokens=max_tokens,
         quota_changes=read_quota_changes(con, days.parameters),
         bill=read_bill(con, days.parameters),
         **_read_cube(con, costs),
