@@ -31,7 +31,7 @@ _MISSING = Markup('<span class="missing">{}</span>')
 _CHART_LIBRARY = "vendor/echarts.min.js"
 _PAGE_FOLDER = "page/"
 
-_PAGE_SCRIPTS = (
+PAGE_SCRIPTS = (
     # Without the page: each can be read and tested alone.
     *("formats.js", "times.js", "csv.js", "hash.js", "ordering.js", "matching.js", "packed_columns.js", "cube.js"),
     # Tools.
@@ -50,6 +50,9 @@ _PAGE_SCRIPTS = (
 )
 """The scripts in the order in which they are joined."""
 
+PAGE_STYLES = ("base.css", "layout.css", "tables.css", "parts.css")
+"""The style sheets in the order in which they are joined."""
+
 _SCRIPTED_SECTIONS = ("throttles", "performance")
 """Sections that need a pool with use, because nothing of them is written without one."""
 
@@ -62,7 +65,9 @@ def report_html(report: Report) -> str:
     library, script = _text(_CHART_LIBRARY), _page_script()
     shown = [pool for pool in report.pools if pool.has_traffic]
     cube = packed_cube(report)
-    packed = {"tables": packed_tables(shown), "details": packed_details(shown)} | ({"cube": cube} if cube else {})
+    packed = {"tables-data": packed_tables(shown), "details-data": packed_details(shown)}
+    if cube:
+        packed["cube-data"] = cube
     return (
         _environment()
         .get_template("page.html.j2")
@@ -75,7 +80,7 @@ def report_html(report: Report) -> str:
             parts=_parts(report, shown),
             first_window=_first_window(report),
             policy=_content_security_policy(library, script),
-            style=_own(_page_part("report.css")),
+            style=_own("\n".join(_page_part(name) for name in PAGE_STYLES)),
             script=_own(script),
             library=_script_json(_packed_library()),
             page_data=_script_json(_page_data(report, shown)),
@@ -176,7 +181,7 @@ def _page_part(name: str) -> str:
 
 def _page_script() -> str:
     """The page's own files as one script, whose names nothing else sees."""
-    return '(() => {\n"use strict";\n' + "\n".join(_page_part(name) for name in _PAGE_SCRIPTS) + "})();\n"
+    return '(() => {\n"use strict";\n' + "\n".join(_page_part(name) for name in PAGE_SCRIPTS) + "})();\n"
 
 
 @cache

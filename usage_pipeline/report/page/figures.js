@@ -1,0 +1,182 @@
+// A chart with its caption, its table and its place on paper; drawn when it comes into sight.
+// Not here: what a chart shows (pool_charts.js, costs.js), its colours (report.css).
+
+// The chart library is unpacked when the first chart is seen. The page's policy knows its digest.
+let library = null;
+function chartLibrary() {
+  library ??= unpackText("chart-library").then((text) => {
+    const script = element("script");
+    script.textContent = text;
+    document.head.append(script);
+  });
+  return library;
+}
+
+const figures = new Set();
+const visible = new Set();
+const observer = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (isIntersecting) {
+      visible.add(target.report);
+      target.report.show();
+    } else {
+      visible.delete(target.report);
+    }
+  }
+}, { rootMargin: "200px" });
+
+let drawing = 1; // grows when every chart must be drawn again
+function redraw() {
+  drawing += 1;
+  for (const figure of visible) figure.show();
+}
+
+const isPrinting = () => document.documentElement.classList.contains("printing");
+
+// `name`, `title`, `unit`, `wide`, `group` (charts that share a time axis and its cursor); `prepare` gives what the chart
+// shows of now, or a promise of it: `caption`, and as functions `options` (of the library), `columns` and `rows` (of its table).
+class Figure {
+  constructor({ name, title, unit, wide = false, group = null, tableName = name, prepare }) {
+    Object.assign(this, { name, title, unit, group, tableName, prepare });
+    this.drawn = 0;
+    this.canvas = element("div", { class: "canvas", role: "img", "aria-label": title });
+    this.caption = element("div", { class: "under" });
+    this.twin = element("div", { class: "twin", hidden: "" });
+    this.toggle = button(words.charts_text.table, () => this.turn(), {
+      class: "twin-toggle", "aria-pressed": "false", "aria-label": fill(words.charts_text.table_of, { chart: title }),
+    });
+    this.figure = element("figure", { class: wide ? "chart wide" : "chart", "data-chart": name },
+      element("figcaption", {},
+        element("div", { class: "chart-head" }, element("span", {}, element("b", {}, title), " ", element("span", { class: "unit" }, unit)), this.toggle),
+        this.caption),
+      this.canvas, this.twin);
+    this.figure.report = this;
+    figures.add(this);
+    observer.observe(this.figure);
+  }
+
+  get isTable() {
+    return this.toggle.getAttribute("aria-pressed") === "true";
+  }
+
+  turn() {
+    this.toggle.setAttribute("aria-pressed", String(!this.isTable));
+    this.canvas.hidden = this.isTable;
+    this.twin.hidden = !this.isTable;
+    this.drawn = 0;
+    return this.show();
+  }
+
+  async show() {
+    const wanted = drawing;
+    if (this.drawn === wanted) return;
+    this.drawn = wanted;
+    const [shown] = await Promise.all([this.prepare(), this.isTable ? null : chartLibrary()]);
+    if (this.drawn !== wanted) return; // something else was chosen meanwhile
+    this.shown = shown;
+    this.draw();
+  }
+
+  draw() {
+    this.caption.replaceChildren(...[this.shown.caption].flat());
+    if (this.isTable) this.drawTable();
+    else this.drawChart(this.shown.options());
+    if (!performance.getEntriesByName("first-chart").length) requestAnimationFrame(() => performance.mark("first-chart"));
+  }
+
+  drawTable() {
+    const [columns, rows] = [this.shown.columns(), this.shown.rows()];
+    if (this.table) {
+      this.table.renew(rows, null, columns);
+      return;
+    }
+    this.table = new DataTable({ name: this.tableName, file: `${this.name}-${this.title}`, label: this.title, columns, rows, look: "dense" });
+    this.twin.append(this.table.place);
+  }
+
+  drawChart(options) {
+    const renderer = isPrinting() ? "svg" : "canvas";
+    if (this.echart && this.renderer !== renderer) this.dispose();
+    if (!this.echart) {
+      this.renderer = renderer;
+      this.echart = echarts.init(this.canvas, null, { renderer });
+      if (this.group) {
+        this.echart.group = this.group;
+        echarts.connect(this.group);
+      }
+      this.resizes = new ResizeObserver(() => this.echart.resize());
+      this.resizes.observe(this.canvas);
+      this.echart.on("datazoom", () => this.followZoom());
+    }
+    this.echart.setOption({ animation: false, aria: { enabled: false }, ...options }, { notMerge: true });
+    if (isPrinting()) this.echart.getZr().flush(); // paper does not wait for the next frame
+  }
+
+  dispose() {
+    this.resizes.disconnect();
+    this.echart.dispose();
+    this.echart = null;
+  }
+
+  // Round times of the chosen zone stay round when less is shown.
+  followZoom() {
+    const axis = this.echart.getModel().getComponent("xAxis", 0)?.axis;
+    if (axis?.type !== "time") return;
+    const found = timeTicks(...axis.scale.getExtent());
+    this.echart.setOption({ xAxis: { axisTick: found, axisLabel: found } });
+  }
+}
+
+// What every chart's parts look like in the theme of now.
+function chartStyle() {
+  const ink = color("ink-2");
+  return {
+    ink,
+    textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
+    grid: { left: 8, right: 14, top: 16, bottom: 34, containLabel: true },
+    legend: {
+      type: "scroll", bottom: 2, left: 0, itemWidth: 22, itemHeight: 8,
+      inactiveColor: color("line-strong"), inactiveBorderColor: color("line-strong"),
+      textStyle: { color: ink, fontSize: 11 }, pageTextStyle: { color: ink }, pageIconColor: ink,
+    },
+    axisLine: { lineStyle: { color: color("line-strong") } },
+    axisLabel: { color: ink, fontSize: 11, hideOverlap: true },
+    valueAxis: {
+      type: "value", min: 0, axisLabel: { color: ink, fontSize: 11, formatter: short },
+      splitLine: { lineStyle: { color: color("chart-grid") } },
+    },
+    tooltip: {
+      trigger: "axis", confine: true, transitionDuration: 0, backgroundColor: color("surface"),
+      borderColor: color("line-strong"), textStyle: { color: color("ink"), fontSize: 12 },
+      axisPointer: { type: "line", lineStyle: { color: ink } },
+    },
+  };
+}
+
+const timeTicks = (from, to) => ({ customValues: ticks(state.zone, from, to) });
+
+const minute = (time) => minuteIn(state.zone, typeof time === "string" ? Date.parse(time) : time);
+
+// Built of elements, so that a name stays text. Rows of [label, text, colour].
+function tooltipOf(title, rows) {
+  return element("div", { class: "tooltip" }, element("b", {}, title), ...rows.map(([label, text, shade]) => {
+    const key = element("span", { class: "swatch" });
+    key.style.borderTopColor = shade;
+    return element("div", {}, key, `${cut(label, 40)} `, element("b", {}, text));
+  }));
+}
+
+// ---- Paper ---------------------------------------------------------------------------------------------------
+
+const inSight = () => [...figures].filter((figure) => figure.figure.getClientRects().length > 0);
+
+// Light and as vectors. What is not yet unpacked cannot be drawn, because the browser does not wait; the button waits.
+function printing(isOn) {
+  document.documentElement.classList.toggle("printing", isOn);
+  for (const figure of inSight()) if (figure.shown && !figure.isTable) figure.draw();
+}
+
+async function printAll() {
+  await Promise.all(inSight().map((figure) => figure.show()));
+  window.print();
+}

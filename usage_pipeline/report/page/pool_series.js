@@ -1,0 +1,124 @@
+// One pool's points over time, unpacked, and cut to the chosen window. Not here: how they are drawn (pool_charts.js).
+
+const unpackedSeries = new Map();
+
+function seriesOf(anchor) {
+  if (!unpackedSeries.has(anchor)) {
+    unpackedSeries.set(anchor, unpackBytes(document.querySelector(`script[data-series="${CSS.escape(anchor)}"]`)).then((bytes) => new PoolSeries(new PackedColumns(bytes))));
+  }
+  return unpackedSeries.get(anchor);
+}
+
+class PoolSeries {
+  constructor(packed) {
+    this.packed = packed;
+    this.levels = packed.header.levels;
+    this.limits = packed.header.limits;
+    this.expanded = new Map();
+  }
+
+  level(windowName) {
+    return this.levels.find((level) => level.windows.includes(windowName)) ?? null;
+  }
+
+  // One value per period of the level; null where the period had no use.
+  values(level, columns, name) {
+    if (!columns || !(name in columns)) return null;
+    const reference = columns[name];
+    if (!this.expanded.has(reference)) {
+      const places = this.packed.column(columns, "at");
+      const step = level.step_seconds * 1000;
+      const dayOf = (i) => Math.floor((Date.parse(level.start) + places[i] * step) / DAY);
+      const values = this.packed.column(columns, name, dayOf);
+      const found = new Array(level.points).fill(null);
+      places.forEach((place, i) => (found[place] = values[i]));
+      this.expanded.set(reference, found);
+    }
+    return this.expanded.get(reference);
+  }
+
+  // [time, value] of every minute that is marked at any granularity.
+  markers(name) {
+    const columns = this.packed.header.markers[name];
+    if (!columns) return [];
+    const from = Date.parse(this.packed.header.markers_from);
+    const values = this.packed.column(columns, "value");
+    return this.packed.column(columns, "minute").map((place, i) => [from + place * MINUTE, values[i]]);
+  }
+}
+
+// The chosen window's part of a pool's points, on the time axis.
+class Plot {
+  constructor(pool, series) {
+    this.pool = pool;
+    this.series = series;
+    this.level = series.level(state.window);
+    const { start, end } = chosenWindow();
+    [this.start, this.end] = [Date.parse(start), Date.parse(end)];
+    this.covered = (page.covered[pool.facts.scope] ?? []).map((stretch) => [Date.parse(stretch.start), Date.parse(stretch.end)]);
+    this.times = [];
+    if (!this.level) return;
+    this.step = this.level.step_seconds * 1000;
+    const levelStart = Date.parse(this.level.start);
+    this.first = Math.max(Math.floor((this.start - levelStart) / this.step), 0);
+    const last = Math.min(Math.ceil((this.end - levelStart) / this.step), this.level.points);
+    this.times = Array.from({ length: Math.max(last - this.first, 0) }, (_, i) => levelStart + (this.first + i) * this.step);
+    this.isRead = this.times.map((time) => this.covered.some(([from, to]) => time + this.step > from && time < to));
+  }
+
+  ofPool(name) {
+    return this.level && this.series.values(this.level, this.level.pool, name);
+  }
+
+  ofProfile(profileId, name) {
+    return this.level && this.series.values(this.level, this.level.profiles[profileId], name);
+  }
+
+  // [time, value] of a series. An idle period that was read is 0; one that was not read is a gap.
+  points(values, whenIdle = 0) {
+    return this.times.map((time, i) => [time, values?.[this.first + i] ?? (this.isRead[i] ? whenIdle : null)]);
+  }
+
+  // The running total of a day holds until midnight; before the first known value of the first day it is unknown.
+  runningTotal(values) {
+    let total = null;
+    return this.times.map((time, i) => {
+      if (time % DAY === 0) total = 0;
+      total = values?.[this.first + i] ?? total;
+      return [time, this.isRead[i] ? total : null];
+    });
+  }
+
+  markers(name) {
+    return this.series.markers(name).filter(([time]) => time >= this.start && time < this.end);
+  }
+
+  // The quota's value along the window, a point where it changed; none when it is unknown throughout.
+  limitSteps(kind) {
+    const changes = this.series.limits[kind];
+    const newest = this.pool.facts.limits[kind];
+    const changed = changes?.length ? changes.map(({ since, value }) => [Date.parse(since), value]) : [[this.start, newest]];
+    const before = changed.filter(([time]) => time <= this.start).at(-1) ?? changed[0];
+    const later = changed.filter((step) => step !== before && step[0] > this.start && step[0] < this.end);
+    const steps = [[this.start, before[1]], ...later];
+    steps.push([this.end, steps.at(-1)[1]]);
+    return steps.every(([, value]) => value === null || value === undefined) ? [] : steps;
+  }
+
+  highest(lines) {
+    return Math.max(0, ...lines.map((line) => line.data.reduce((most, [, value]) => Math.max(most, value ?? 0), 0)));
+  }
+
+  // Stretches of the window that were not read, for the grey ground.
+  unread() {
+    const gaps = [];
+    let from = this.start;
+    for (const [start, end] of this.covered) {
+      if (end <= this.start || start >= this.end) continue;
+      if (start > from) gaps.push([from, start]);
+      from = Math.max(from, end);
+    }
+    if (from < this.end) gaps.push([from, this.end]);
+    return gaps;
+  }
+}
