@@ -17,6 +17,10 @@ ROWS_PER_GROUP = 122_880
 """Rows of a Parquet row group: the number that DuckDB reads in one go, and what a worker holds at most."""
 
 
+TABLES_AT_ONCE = 500
+"""Small tables that wait: each has buffers for every column, so 20 rows take the memory of some hundred."""
+
+
 class LogFile(msgspec.Struct, frozen=True):
     """One log object as it was fetched: where the copy lies, and the key that it has at AWS."""
 
@@ -46,6 +50,7 @@ class PartWriter:
         self._part = part
         self._format = file_format
         self._writer: pq.ParquetWriter | None = None
+        self._small: list[pa.Table] = []
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
 
@@ -82,12 +87,20 @@ class PartWriter:
         )
 
     def _write(self, rows: pa.Table) -> None:
-        self._waiting.append(rows)
+        self._small.append(rows)
+        if len(self._small) >= TABLES_AT_ONCE:
+            self._gather()
         self._waiting_rows += rows.num_rows
         if self._waiting_rows >= ROWS_PER_GROUP:
             self._flush()
 
+    def _gather(self) -> None:
+        self._waiting.append(pa.concat_tables(self._small).combine_chunks())
+        self._small = []
+
     def _flush(self) -> None:
+        self._waiting += self._small
+        self._small = []
         if not self._waiting:
             return
         if self._writer is None:

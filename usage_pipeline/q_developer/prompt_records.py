@@ -16,20 +16,13 @@ from msgspec import Struct, field
 
 from usage_pipeline.log_files.coercion import UnusableRecordError
 from usage_pipeline.q_developer.identities import identifier, user_id
-from usage_pipeline.q_developer.text_sizes import UNKNOWN_SIZE, TextSize, sum_of
+from usage_pipeline.q_developer.text_sizes import UNKNOWN_SIZE, Counted, TextSize, sum_of
 from usage_pipeline.q_developer.times import utc_time
 
 Kind = Literal["chat", "inline", "dev"]
 
 _TRIGGER = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
 """One word, as AWS writes it. Longer text in its place could be part of a prompt."""
-
-
-class Skipped(Struct, gc=False):
-    """An object of which nothing is read."""
-
-
-_Any = Skipped | str | float | bool | None
 
 
 class Request(Struct, gc=False):
@@ -73,8 +66,8 @@ class ChatResponse(Response, gc=False):
 
     answer: TextSize | None = field(name="assistantResponse", default=None)
     metadata: MessageMetadata | None = field(name="messageMetadata", default=None)
-    code_references: list[_Any] | None = field(name="codeReferenceEvents", default=None)
-    web_links: list[_Any] | None = field(name="supplementaryWebLinksEvent", default=None)
+    code_references: list[Counted] | None = field(name="codeReferenceEvents", default=None)
+    web_links: list[Counted] | None = field(name="supplementaryWebLinksEvent", default=None)
 
 
 class CompletionResponse(Response, gc=False):
@@ -100,12 +93,12 @@ class PromptLog(Struct, gc=False):
     records: list[PromptRecord]
 
 
-def text_size(_: type, value: Any) -> TextSize:
-    """The hook for decoding `TextSize`."""
-    return TextSize.from_json(value)
+def _size_of(kind: type[TextSize] | type[Counted], value: Any) -> TextSize | Counted:
+    """Decodes the types that JSON does not know."""
+    return kind.from_json(value)
 
 
-PROMPT_LOG = msgspec.json.Decoder(PromptLog, dec_hook=text_size)
+PROMPT_LOG = msgspec.json.Decoder(PromptLog, dec_hook=_size_of)
 
 
 class Prompt(NamedTuple):
@@ -207,7 +200,7 @@ def _inline(request: CompletionRequest, response: CompletionResponse | None) -> 
     return _Exchange("inline", sent, sum_of(response.completions), completion_count=len(response.completions))
 
 
-def _number_of(parts: list[_Any] | None) -> int | None:
+def _number_of(parts: list[Counted] | None) -> int | None:
     return None if parts is None else len(parts)
 
 
