@@ -5,9 +5,9 @@ Not here: which column holds what (`activity_rows.py`).
 
 import datetime as dt
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
-from usage_pipeline.log_files.coercion import count_of
+from usage_pipeline.log_files.coercion import LARGEST_COUNT
 from usage_pipeline.q_developer.identities import identifier
 from usage_pipeline.q_developer.times import utc_time
 
@@ -17,7 +17,9 @@ CREDIT_PLACES = Decimal("0.000001")
 _CREDIT_DIGITS = 12
 """Before the point: what `DECIMAL(18, 6)` can hold."""
 
-_LONGEST_NUMBER = 100
+_COUNT = re.compile(r"\d{1,19}(?:\.0*)?", re.ASCII)
+_AMOUNT = re.compile(r"\d{1,12}(?:\.\d{0,30})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
+
 _LONGEST_NAME = 320
 """An e-mail address has at most 320 characters; every other name is shorter."""
 
@@ -71,8 +73,7 @@ def count(cell: str) -> int:
     Raises:
         UnreadableCellError: anything else.
     """
-    number = count_of(cell)
-    if number is None:
+    if not _COUNT.fullmatch(cell) or (number := int(cell.partition(".")[0])) > LARGEST_COUNT:
         raise UnreadableCellError
     return number
 
@@ -83,13 +84,10 @@ def credits(cell: str) -> Decimal:
     Raises:
         UnreadableCellError: anything else, or an amount of a million millions.
     """
-    if len(cell) > _LONGEST_NUMBER:
+    if not _AMOUNT.fullmatch(cell):
         raise UnreadableCellError
-    try:
-        amount = Decimal(cell)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0 or amount.adjusted() >= _CREDIT_DIGITS:
+    amount = Decimal(cell)
+    if amount.adjusted() >= _CREDIT_DIGITS:
         raise UnreadableCellError
     rounded = amount.quantize(CREDIT_PLACES)
     if rounded.adjusted() >= _CREDIT_DIGITS:

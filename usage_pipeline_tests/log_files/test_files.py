@@ -111,6 +111,20 @@ def test_rows_are_written_in_groups_so_that_memory_does_not_grow(
     assert [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)] == [100, 100, 100]
 
 
+def test_many_small_files_are_gathered_while_they_wait(
+    tmp_path: Path, files: list[LogFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts_module, "TABLES_AT_ONCE", 7)
+    list(parse_files(files, tmp_path / "parts"))
+    assert stored_ids(tmp_path / "parts") == [f"request-{n}" for n in range(300)]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_unknown_format_is_an_error_that_names_those_there_are(tmp_path: Path, processes: int) -> None:
+    with pytest.raises(ValueError, match="named 'trails'; there are: model_invocations, q_developer_prompts"):
+        list(parse_files([], tmp_path / "parts", processes, "trails"))
+
+
 @pytest.mark.parametrize(("processes", "error"), [(1, FileNotFoundError), (2, FileNotFoundError)])
 def test_a_missing_file_is_an_error(tmp_path: Path, processes: int, error: type[Exception]) -> None:
     with pytest.raises(error):
