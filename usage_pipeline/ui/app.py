@@ -11,11 +11,11 @@ import streamlit as st
 
 from usage_pipeline.ui import filters, freshness, login
 from usage_pipeline.ui.options import Options
-from usage_pipeline.ui.pages import callers, checks, cost, overview, performance, pricing, quotas, what_if
-from usage_pipeline.ui.reading import PublishedFile, published_file
+from usage_pipeline.ui.pages import callers, checks, cost, overview, performance, pricing, q_developer, quotas, what_if
+from usage_pipeline.ui.reading import PublishedFile, published_file, read
 from usage_pipeline.ui.view import View
 
-PAGES: tuple[ModuleType, ...] = (overview, quotas, cost, callers, performance, checks, pricing, what_if)
+PAGES: tuple[ModuleType, ...] = (overview, quotas, cost, callers, performance, checks, pricing, what_if, q_developer)
 
 
 # The grid's own button would save what a spreadsheet takes for formulas; every table has a button that does not. Long
@@ -51,7 +51,9 @@ def _show(options: Options, file: PublishedFile, person: str | None) -> None:
         freshness.ask_refresh(file)
         chosen = filters.ask_filters(file)
     view = None if chosen is None else View(file, chosen, options.config, person, options.warning_utilization)
-    st.navigation([_page(module, view) for module in PAGES]).run()
+    with_q_developer = read(file, None, q_developer.is_published)
+    shown = [module for module in PAGES if module is not q_developer or with_q_developer]
+    st.navigation([_page(module, view) for module in shown]).run()
 
 
 def _page(module: ModuleType, view: View | None) -> Any:

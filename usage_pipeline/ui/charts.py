@@ -86,7 +86,7 @@ def pie(parts: Sequence[Part], unit: str) -> alt.Chart:
         .encode(
             theta=alt.Theta("value:Q", stack=True, title=unit),
             order=alt.Order("place:Q"),
-            color=_colours(names, columns=2),
+            color=_colours("name", names),
             tooltip=_TOOLTIP,
         )
         .properties(height=_HEIGHT + 60)
@@ -101,7 +101,7 @@ def stacked_days(points: Sequence[Point], series: Sequence[str], unit: str) -> a
         .encode(
             x=alt.X("day:O", title="UTC day", axis=alt.Axis(labelOverlap=True, labelAngle=0)),
             y=alt.Y("value:Q", title=unit, stack="zero"),
-            color=_colours(series),
+            color=_colours("series", series),
             order=alt.Order("place:Q"),
             tooltip=_TIMED_TOOLTIP,
         )
@@ -117,7 +117,7 @@ def lines(points: Sequence[Point], series: Sequence[str], unit: str, limits: Seq
         .encode(
             x=_TIME,
             y=alt.Y("value:Q", title=unit),
-            color=_colours(series),
+            color=_colours("series", series),
             strokeDash=alt.StrokeDash("series:N", sort=list(series), legend=None),
             tooltip=_TIMED_TOOLTIP,
         )
@@ -213,14 +213,12 @@ _TIMED_TOOLTIP = [
 ]
 
 
-def _colours(names: Sequence[str], columns: int = 0) -> alt.Color:
+def _colours(field: str, names: Sequence[str]) -> alt.Color:
     return alt.Color(
-        "series:N" if not columns else "name:N",
+        f"{field}:N",
         sort=list(names),
         scale=alt.Scale(domain=list(names), range=list(PALETTE[: len(names)])),
-        legend=alt.Legend(title=None, orient="bottom", columns=columns or 3, labelLimit=170)
-        if len(names) > 1
-        else None,
+        legend=alt.Legend(title=None, orient="bottom", columns=2, labelLimit=170) if len(names) > 1 else None,
     )
 
 

@@ -14,7 +14,7 @@ import streamlit as st
 
 from usage_pipeline.report.table_rows import rows
 from usage_pipeline.ui.published_tables import Filters
-from usage_pipeline.ui.reading import PublishedFile, read
+from usage_pipeline.ui.reading import PublishedFile, has_table, read
 
 DEFAULT_DAYS = 30
 """Days that are shown at first: the newest that have use."""
@@ -29,12 +29,19 @@ _DAYS = """
         union all
         select usage_date
         from marts.usage_daily
+        {others}
     )
 
     select
         min(usage_date) as first_day,
         max(usage_date) as last_day,
     from days
+"""
+
+_Q_DEVELOPER = """
+        union all
+        select usage_date
+        from marts.q_developer_usage
 """
 
 _USED = """
@@ -86,7 +93,7 @@ class Choices:
 
 def read_choices(con: duckdb.DuckDBPyConnection) -> Choices:
     """What the whole published file has use of."""
-    (days,) = rows(con, _DAYS)
+    (days,) = rows(con, _DAYS.format(others=_Q_DEVELOPER if has_table(con, "marts", "q_developer_usage") else ""))
     used = rows(con, _USED)
     return Choices(
         first_day=days["first_day"],

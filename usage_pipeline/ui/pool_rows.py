@@ -29,7 +29,7 @@ _EXHAUSTION = """
     select
         pool_id,
         min(reaches_limit_on) as reaches_limit_on,
-        bool_or(reaches_limit = 'reached') as is_reached,
+        list(reaches_limit) as statuses,
     from marts.quota_recommendations
     group by pool_id
 """
@@ -87,8 +87,12 @@ def _row(pool: Row, peaks: list[Row], totals: Row, end: Row, warning: float) -> 
 
 
 def _reaches(end: Row) -> str | None:
-    """When the first of the pool's quotas is used up, as text."""
-    if end.get("is_reached"):
+    """When the first of the pool's quotas is used up, as text; NULL where no limit is known."""
+    statuses = end.get("statuses") or []
+    if "reached" in statuses:
         return "reached"
-    day = end.get("reaches_limit_on")
-    return None if day is None else f"{day}"
+    if end.get("reaches_limit_on") is not None:
+        return f"{end['reaches_limit_on']}"
+    if "too_few_days" in statuses:
+        return "too few days to say"
+    return "not in 180 days" if statuses else None

@@ -96,6 +96,8 @@ def _written(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> An
     """The values, for sorting, with the text that is shown for each."""
     style = pd.DataFrame({column.label: _values(rows, column) for column in columns}).style
     for column in columns:
+        if _is_text(column):
+            continue
         write = _FORMATS[column.kind]
         style = style.format(write, na_rep=column.missing, subset=[column.label])
         if bounds := [number for number, row in enumerate(rows) if column.at_least and row.get(column.at_least)]:
@@ -110,13 +112,18 @@ def _bounded(kind: Kind, write: Callable[[Any], str]) -> Callable[[Any], str]:
 
 def _values(rows: Sequence[Mapping[str, Any]], column: Column) -> pd.Series:
     values = [row.get(column.key) for row in rows]
+    if _is_text(column):
+        texts = [column.missing if value is None else _FORMATS[column.kind](value) for value in values]
+        return pd.Series(texts, dtype=object)
     if column.kind == "integer":
         return pd.Series(values, dtype="Int64")
     if column.kind in ("number", "share", "milliseconds"):
         return pd.Series(values, dtype="Float64")
     if column.kind in ("moment", "day"):
         return pd.Series(values, dtype="datetime64[us]")
-    if column.kind in ("money", "price"):
-        return pd.Series(values, dtype=object)
-    texts = [column.missing if value is None else _FORMATS[column.kind](value) for value in values]
-    return pd.Series(texts, dtype=object)
+    return pd.Series(values, dtype=object)
+
+
+def _is_text(column: Column) -> bool:
+    """Whether the column is sorted as text: the grid has one word for every number that is missing."""
+    return column.kind in ("text", "yes_no") or column.missing != UNKNOWN

@@ -142,7 +142,7 @@ FINDING_COLUMNS = (
     Column("severity", "Severity"),
     Column("summary", "What"),
     Column("value", "Value", "number"),
-    Column("threshold", "Threshold", "number"),
+    Column("threshold", "Threshold", "number", missing="none"),
     Column("unit", "Unit", missing=""),
     Column("opened_at", "Since, UTC", "moment"),
     Column("last_seen_at", "Last seen, UTC", "moment"),

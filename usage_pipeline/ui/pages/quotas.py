@@ -62,8 +62,8 @@ def _show_pool(view: View, pool_id: str) -> None:
     show_table(quotas, _QUOTA_COLUMNS, "quotas-of-the-pool")
     for quota in quotas:
         if quota.get("request_text"):
-            st.markdown(f"Text of the increase request for {quota['quota'].lower()}:")
-            st.code(quota["request_text"], language=None, wrap_lines=True)
+            with st.expander(f"Text of the increase request for {quota['quota'].lower()}"):
+                st.code(quota["request_text"], language=None, wrap_lines=True)
     kind = st.segmented_control(
         "Quota",
         list(QUOTA_NAMES),
@@ -148,7 +148,7 @@ POOL_COLUMNS = (
     Column("headroom", "Headroom", "share"),
     Column("throttles", "Throttled requests", "integer"),
     Column("minutes_over_limit", "Minutes over", "integer"),
-    Column("reaches_limit", "Used up on", missing="not in sight"),
+    Column("reaches_limit", "Used up on"),
     Column("consumed_tokens", "Consumed tokens", "integer"),
     Column("tpm_limit", "TPM limit", "integer"),
     Column("rpm_limit", "RPM limit", "integer"),
@@ -170,7 +170,7 @@ _QUOTA_COLUMNS = (
     Column("recommended", "Recommended", "integer"),
     Column("action", "Action", missing="none"),
     Column("grade", "Grade", missing="none"),
-    Column("reaches_limit_on", "Used up on", "day"),
+    Column("reaches_limit_on", "Used up on", "day", missing="no date"),
     Column("code", "Quota code"),
     Column("quota_name", "Name at AWS"),
 )
