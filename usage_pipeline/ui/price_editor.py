@@ -134,9 +134,8 @@ def _say_what_waits(view: View, file: OverrideFile) -> None:
     new, gone = not_taken_in([row for _, row in file.rows], view.read_all(read_taken_in))
     if new or gone:
         st.info(
-            f"The published costs were made before the file was changed: {new} of its rows are not in them, and {gone} "
-            "rows that it no longer has are. The next run takes the file in; `usage-pipeline run --restate` does so "
-            "at once and asks AWS nothing."
+            f"The published costs do not know the file as it is now (rows that are new: {new}; rows that are gone: "
+            f"{gone}). The next run takes it in; `usage-pipeline run --restate` does so at once and asks AWS nothing."
         )
 
 
