@@ -11,6 +11,8 @@ from usage_pipeline.sandbox.metrics import MetricStore
 from usage_pipeline.sandbox.options import SandboxOptions
 from usage_pipeline.sandbox.organisation import Organisation
 from usage_pipeline.sandbox.principals import RequestPrincipals, principals_of
+from usage_pipeline.sandbox.q_developer_files import q_developer_bucket
+from usage_pipeline.sandbox.q_developer_use import DayOfUse, days_of_use
 from usage_pipeline.sandbox.traffic import Requests, generate_requests
 
 
@@ -27,6 +29,7 @@ class AccountData:
     log_writer: RecordWriter
     log_store: LogStore
     log_groups: dict[Scope, LogGroup]
+    q_developer_days: list[DayOfUse]
 
 
 def build_account_data(options: SandboxOptions) -> AccountData:
@@ -35,6 +38,8 @@ def build_account_data(options: SandboxOptions) -> AccountData:
     requests = generate_requests(options, organisation)
     principals, plan = principals_of(requests), plan_logs(requests, options)
     writer = RecordWriter(requests, plan, principals)
+    q_developer_days = days_of_use(options)
+    q_developer = q_developer_bucket(q_developer_days, options)
     return AccountData(
         options=options,
         organisation=organisation,
@@ -43,6 +48,7 @@ def build_account_data(options: SandboxOptions) -> AccountData:
         principals=principals,
         log_plan=plan,
         log_writer=writer,
-        log_store=LogStore(requests, plan, writer, options),
+        log_store=LogStore(requests, plan, writer, options, [q_developer]),
         log_groups=log_groups(requests, plan, writer),
+        q_developer_days=q_developer_days,
     )

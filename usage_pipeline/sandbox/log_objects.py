@@ -1,12 +1,13 @@
-"""The buckets of the invocation logs: which objects they hold, made when they are asked for.
+"""The buckets of logs: which objects they hold, made when they are asked for.
 
-Here: keys, listing, content, size and ETag. Not here: records (`log_records.py`), S3's protocol (`responses_s3.py`).
+Here: keys, listing, content, size and ETag. Not here: records (`log_records.py`), objects of Amazon Q Developer
+(`q_developer_files.py`), S3's protocol (`responses_s3.py`).
 Key layout: user guide of Bedrock, model invocation logging; hour folders go by the time of delivery.
 """
 
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import md5, sha256
@@ -39,18 +40,22 @@ DAMAGES: dict[Damage, timedelta] = {
     "malformed_log_line": timedelta(hours=-13),
 }
 """Faults of log objects: each damages DAMAGED_SCOPE's first batch after this time, counted from the midnight before
-`end`; the malformed line is the middle one."""
+`end`; the malformed line is the middle one. Each damages a prompt log of Amazon Q Developer as well."""
 DAMAGED_SCOPE: Scope = ("111122223333", "us-east-1")
 
 
 @dataclass(frozen=True)
 class LogObject:
-    """One object. `rows` are the requests in it; `part` says which body it is: input, output, or none of both."""
+    """One object. `rows` are the requests in it; `part` says which body it is: input, output, or none of both.
+
+    An object of another service says with `make` what it holds; its argument is whether a record is malformed.
+    """
 
     key: str
     modified_ms: int
     rows: Any = ()
     part: str = ""
+    make: Callable[[bool], bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,15 @@ class LogBucket:
 class LogStore:
     """Every bucket of the organisation's logs. Safe to use from many threads."""
 
-    def __init__(self, requests: Requests, plan: LogPlan, writer: RecordWriter, options: SandboxOptions) -> None:
+    def __init__(
+        self,
+        requests: Requests,
+        plan: LogPlan,
+        writer: RecordWriter,
+        options: SandboxOptions,
+        others: Iterable[LogBucket] = (),
+    ) -> None:
+        """`others` are buckets whose objects say themselves what they hold."""
         self._writer = writer
         self._lock = Lock()
         self._identities: dict[tuple[str, str, str], ObjectIdentity] = {}
@@ -96,7 +109,7 @@ class LogStore:
             destination.bucket: _bucket(requests, plan, scope, destination, options)
             for scope, destination in DESTINATIONS.items()
             if destination.bucket
-        }
+        } | {bucket.name: bucket for bucket in others}
 
     def identity(self, bucket: LogBucket, key: str, faults: Iterable[str] = ()) -> ObjectIdentity:
         """Size and ETag of an object; makes it once."""
@@ -125,6 +138,8 @@ class LogStore:
         return content
 
     def _make(self, made: LogObject, damage: str) -> bytes:
+        if made.make is not None:
+            return _cut_off(made.make(damage == "malformed_log_line"), damage)
         if not len(made.rows):
             return b""
         if made.part:
@@ -136,7 +151,11 @@ class LogStore:
         half = len(lines) // 2 if int(made.key[-9], 16) % _TWO_MEMBERS_ONE_IN == 0 else 0
         members = [lines[:half], lines[half:]] if half else [lines]
         content = b"".join(_compressed("\n".join(member) + "\n") for member in members)
-        return content[: int(len(content) * _CUT_AT)] if damage == "truncated_log" else content
+        return _cut_off(content, damage)
+
+
+def _cut_off(content: bytes, damage: str) -> bytes:
+    return content[: int(len(content) * _CUT_AT)] if damage == "truncated_log" else content
 
 
 def _compressed(text: str) -> bytes:

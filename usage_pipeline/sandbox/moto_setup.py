@@ -11,13 +11,18 @@ from moto.iam.models import AccessKey, iam_backends
 from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 
-from usage_pipeline.sandbox.log_destinations import DESTINATIONS, LOG_STREAM, logging_configuration
+from usage_pipeline.sandbox.log_destinations import DESTINATIONS, LOG_STREAM, LogDestination, logging_configuration
 from usage_pipeline.sandbox.organisation import ACCOUNTS, SCOPES
+from usage_pipeline.sandbox.q_developer_files import BUCKET
+from usage_pipeline.sandbox.q_developer_use import ACCOUNT_ID, REGIONS
 
 ACCESS_KEY_ID = "AKIASANDBOX000000001"
 SECRET_ACCESS_KEY = "sandbox"  # noqa: S105  (the server checks no signature)
 CREDENTIALS_ACCOUNT = "111122223333"
 """The account that the sandbox's own access key belongs to."""
+
+
+_Q_DEVELOPER = {(ACCOUNT_ID, REGIONS["q_developer"]): LogDestination(bucket=BUCKET)}
 
 
 def register_access_key() -> None:
@@ -39,7 +44,7 @@ def set_up_logging() -> None:
         bedrock_backends[account_id][region].put_model_invocation_logging_configuration(
             logging_configuration((account_id, region))
         )
-    for (account_id, region), destination in DESTINATIONS.items():
+    for (account_id, region), destination in {**DESTINATIONS, **_Q_DEVELOPER}.items():
         buckets = s3_backends[account_id]["aws"]
         if destination.bucket and destination.bucket not in buckets.buckets:
             buckets.create_bucket(destination.bucket, region)

@@ -1,4 +1,4 @@
-"""S3 for the buckets of invocation logs: list, get and head; every other bucket and operation is moto's.
+"""S3 for the buckets of logs: list, get and head; every other bucket and operation is moto's.
 
 Here: HTTP in, XML or content out. Not here: what the buckets hold (`log_objects.py`). The buckets are read-only and
 belong to one account, as they do for a role that may only read.
@@ -156,7 +156,8 @@ def _list(store: LogStore, bucket: LogBucket, query: Mapping[str, str], faults: 
         else:
             parts.append(f"<CommonPrefixes><Prefix>{encode(entry)}</Prefix></CommonPrefixes>")
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{"".join(parts)}</ListBucketResult>'
-    return HTTPStatus.OK, {"Content-Type": "application/xml"}, body
+    headers = {"Content-Type": "application/xml", "x-amz-bucket-region": bucket.scope[1]}
+    return HTTPStatus.OK, headers, body
 
 
 def _contents(store: LogStore, bucket: LogBucket, key: str, shown: str, faults: Iterable[str]) -> str:

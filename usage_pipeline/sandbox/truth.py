@@ -2,7 +2,7 @@
 
 Here: the tables of truth.duckdb. They are computed from the requests alone, never from metrics or records, so that a
 test can compare both ways. Not here: making the requests (`traffic.py`), the columns of a request
-(`truth_requests.py`), prices (`prices.py`).
+(`truth_requests.py`), prices (`prices.py`), Amazon Q Developer and Kiro (`q_developer_truth.py`).
 """
 
 from pathlib import Path
@@ -15,6 +15,8 @@ from usage_pipeline.sandbox.account_data import AccountData
 from usage_pipeline.sandbox.bill import BILLED
 from usage_pipeline.sandbox.organisation import Profile, csv_rows, models
 from usage_pipeline.sandbox.prices import costs_of
+from usage_pipeline.sandbox.q_developer_files import BUCKET as Q_DEVELOPER_BUCKET
+from usage_pipeline.sandbox.q_developer_truth import q_developer_tables
 from usage_pipeline.sandbox.quota_catalogue import pool_limits
 from usage_pipeline.sandbox.truth_requests import INVOCATIONS, REQUESTS, TAGS, callers_table, facts_table
 
@@ -105,6 +107,7 @@ def write_truth(path: Path, data: AccountData) -> None:
             ("pools", _pools_table(data)),
             ("profiles", _profiles_table(data)),
             ("quota_codes", _quota_codes_table()),
+            *q_developer_tables(data).items(),
         ):
             connection.register(f"{name}_rows", rows)
             connection.execute(f"create table {name} as select * from {name}_rows")
@@ -127,6 +130,7 @@ def _log_objects_table(data: AccountData) -> Any:
             "damaged_by": next((fault for fault, key in bucket.damaged.items() if key == made.key), None),
         }
         for bucket in data.log_store.buckets.values()
+        if bucket.name != Q_DEVELOPER_BUCKET
         for made in bucket.objects.values()
     ]
     schema = pa.schema(
