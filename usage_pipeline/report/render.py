@@ -200,8 +200,10 @@ def _is_time(value: date) -> bool:
 
 
 def _plain_number(value: float | Decimal) -> str:
-    """A number of any kind; exact ones to their last digit."""
-    return formats.price(value, "") if isinstance(value, Decimal) else formats.number(value, "")
+    """A number of any kind; exact ones that are not whole to their last digit."""
+    if isinstance(value, Decimal) and value != value.to_integral_value():
+        return formats.price(value, "")
+    return formats.number(int(value) if isinstance(value, Decimal) else value, "")
 
 
 def _signed_money(amount: Decimal) -> str:

@@ -12,6 +12,14 @@ function chartLibrary() {
   return library;
 }
 
+// When the first chart was painted, for whoever measures the page.
+let isMarked = false;
+function markFirst() {
+  if (isMarked) return;
+  isMarked = true;
+  requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("first-chart")));
+}
+
 const figures = new Set();
 const visible = new Set();
 const observer = new IntersectionObserver((entries) => {
@@ -81,7 +89,7 @@ class Figure {
     this.caption.replaceChildren(...[this.shown.caption].flat());
     if (this.isTable) this.drawTable();
     else this.drawChart(this.shown.options());
-    if (!performance.getEntriesByName("first-chart").length) requestAnimationFrame(() => performance.mark("first-chart"));
+    markFirst();
   }
 
   drawTable() {

@@ -34,7 +34,7 @@ function goToFinding(step) {
 }
 
 // How many are shown; more than a screenful waits for a click.
-const MOST_FINDINGS = 12;
+const MOST_FINDINGS = 25;
 
 class Findings {
   constructor() {

@@ -19,6 +19,7 @@ async function start() {
     byId("old-browser").hidden = false;
     return;
   }
+  document.documentElement.dataset.scripted = "true";
   const search = new Search();
   const help = helpDialog();
   makeDisplayControls(search, help);

@@ -150,7 +150,7 @@ function latencyLines(plot) {
     .filter(([name]) => plot.ofPool(name))
     .map(([name, [shade, dash]]) => ({
       name, label: words.series[name], type: "line", data: plot.points(plot.ofPool(name), null), symbol: "circle",
-      symbolSize: 3, showAllSymbol: true, lineStyle: { color: color(shade), type: dash, width: 1.3 },
+      symbolSize: 2, showAllSymbol: true, lineStyle: { color: color(shade), type: dash, width: 1.3 },
       itemStyle: { color: color(shade) },
     }));
 }

@@ -72,8 +72,9 @@ function reveal(target) {
   }
   const row = found.closest("tr[hidden]");
   if (row) row.hidden = false;
-  if (!found.matches("a, button, input, summary, [tabindex]")) found.setAttribute("tabindex", "-1");
-  found.focus({ preventScroll: true });
+  const focused = found.matches("details") ? found.querySelector("summary") : found;
+  if (!focused.matches("a, button, input, summary, [tabindex]")) focused.setAttribute("tabindex", "-1");
+  focused.focus({ preventScroll: true });
   found.scrollIntoView();
 }
 

@@ -153,7 +153,7 @@ const percentColumn = (key, label, value = (row) => row[key]) => numberColumn(ke
 // The zone is part of the head, because it can be chosen.
 const timeColumn = (key, label, value) => ({
   key, label, unit: state.zone, value,
-  cell: (row) => element("td", {}, value(row) === null ? missing() : minute(value(row))),
+  cell: (row) => element("td", { class: "whole" }, value(row) === null ? missing() : minute(value(row))),
   csv: (row) => (value(row) === null ? null : minute(value(row))),
 });
 

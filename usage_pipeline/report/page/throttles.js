@@ -24,7 +24,7 @@ const poolColumn = (of = (row) => row.pool) => ({
     const { facts, anchor: target } = of(row);
     return element("th", { scope: "row" }, element("a", { href: `#${target}` }, element("span", { class: "model" }, facts.model_name), " ",
       element("span", { class: "endpoint" }, endpointName(facts.endpoint_type))),
-    element("span", { class: "place" }, `${facts.account_name} · ${facts.region}`));
+    element("span", { class: "place" }, `${facts.account_name} · `, element("span", { class: "whole" }, facts.region)));
   },
 });
 
@@ -84,7 +84,8 @@ function poolTable(pool, name, label, columns, rows) {
 function eventTable(pool, events) {
   const storm = { true: words.yes, false: words.no, null: null };
   return poolTable(pool, "events", words.throttling.events, [
-    timeColumn("ts", words.columns.when, (row) => row.ts), causeColumn(),
+    timeColumn("ts", words.columns.when, (row) => row.ts),
+    textColumn("cause", words.columns.cause, (row) => causeName(row.cause)),
     textColumn("is_certain", words.columns.certain, (row) => (row.is_certain ? words.yes : words.no)),
     numberColumn("throttles", words.columns.throttled, words.units.requests),
     numberColumn("invocations", words.columns.invocations, words.units.requests),

@@ -54,9 +54,11 @@ class Verdict {
       tile("reached", small(words.tiles.none_reached));
       return;
     }
-    const [row] = sorted(dated, (candidate) => candidate.dataset.reaches, false);
+    const day = ({ dataset }) => (dataset.reaches === "now" ? "" : dataset.reaches);
+    const [row] = dated.sort((one, other) => (day(one) < day(other) ? -1 : day(one) > day(other) ? 1 : 0));
     const pool = page.pools[anchors.get(row.dataset.pool)];
-    tile("reached", strong(row.dataset.reaches), " ", small(`${pool.model_name}, ${pool.region}`));
+    tile("reached", strong(day(row) || words.tiles.reached_now), " ",
+      element("small", {}, `${pool.model_name}, `, element("span", { class: "whole" }, pool.region)));
   }
 
   showCost() {
