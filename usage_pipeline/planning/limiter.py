@@ -1,8 +1,8 @@
 """Two limiters of one pool that reserve at the start of a call and settle at its end, fast over millions of calls.
 
-Here: the state of a limiter, moved forward one call at a time (`admit`) or over a whole stretch of calls that all fit
-(`admit_many`); both give the same answers, in whole numbers without rounding. Not here: retries and results
-(`replay.py`). AWS does not publish the shape of its limiter's window; these two are what it may look like.
+Here: the state of a limiter, moved forward one call at a time (`take`) or over a whole stretch of calls that all fit
+(`admit_many`); both give the same answers, in whole numbers without rounding. Not here: retries (`attempts.py`),
+results (`replay.py`). AWS does not publish the shape of its limiter's window; these two are what it may look like.
 """
 
 import heapq
@@ -51,11 +51,28 @@ class Limits:
     requests: int | None
 
 
+NEVER = 1 << 62
+"""A time that does not come."""
+
+
 class Limiter(Protocol):
     """What a replay needs of a limiter. Calls come in the order of time."""
 
-    def admit(self, ts: int, reserved: int, settled: int, duration: int) -> bool:
-        """Take one attempt at `ts` ms; False when it is throttled, which takes no quota."""
+    free: int
+    """An attempt that asks for more (`asked`) is throttled."""
+    changes_at: int
+    """The time in ms from which on `free` holds only after `settle`."""
+
+    def asked(self, ts: Integers, reserved: Integers) -> Integers:
+        """What attempts at those times, in ms, ask for, to be compared with `free`."""
+        ...
+
+    def settle(self, ts: int) -> None:
+        """Let happen what happens up to `ts` by itself: calls end, minutes begin."""
+        ...
+
+    def take(self, ts: int, reserved: int, settled: int, duration: int) -> bool:
+        """Take one attempt that asks for no more than is free; False when requests per minute throttle it."""
         ...
 
     def admit_many(self, calls: Demand) -> int:
@@ -76,12 +93,19 @@ class Bucket:
         self._request_rate = limits.requests or 0
         self._request_level = self._request_rate * MINUTE
         self._has_request_limit = limits.requests is not None
-        self._at = self._request_at = start
+        self._at = self._request_at = self._begin = start
         self._flight: list[tuple[int, int]] = []
         """End of each running call and what comes back then, in token × MINUTE; a heap."""
+        self.free = self._level
+        self.changes_at = NEVER
 
-    def admit(self, ts: int, reserved: int, settled: int, duration: int) -> bool:
-        """Take one attempt at `ts` ms; False when it is throttled, which takes no quota."""
+    def asked(self, ts: Integers, reserved: Integers) -> Integers:
+        """What attempts at those times, in ms, ask for, less what will have been refilled since the beginning."""
+        need = reserved * MINUTE
+        return np.where(need > self._capacity, np.iinfo(np.int64).max, need - (ts - self._begin) * self._rate)
+
+    def settle(self, ts: int) -> None:
+        """Give back what calls that ended up to `ts` did not take."""
         capacity, rate, level, at, flight = self._capacity, self._rate, self._level, self._at, self._flight
         while flight and flight[0][0] <= ts:
             end, back = heapq.heappop(flight)
@@ -90,17 +114,23 @@ class Bucket:
             level = (level if level < capacity else capacity) + back
             if level > capacity:
                 level = capacity
-        level += (ts - at) * rate
-        if level > capacity:
-            level = capacity
-        self._at = ts
+        self._level, self._at = level, at
+        self.free = level - (at - self._begin) * rate
+        self.changes_at = flight[0][0] if flight else NEVER
+
+    def take(self, ts: int, reserved: int, settled: int, duration: int) -> bool:
+        """Take one attempt that asks for no more than is free; False when requests per minute throttle it."""
+        if self._has_request_limit:
+            if self._refill_requests(ts) < MINUTE:
+                return False
+            self._request_level -= MINUTE
         need = reserved * MINUTE
-        if (self._has_request_limit and self._refill_requests(ts) < MINUTE) or level < need:
-            self._level = level
-            return False
-        self._level = level - need
-        self._request_level -= MINUTE
-        heapq.heappush(flight, (ts + duration, need - settled * MINUTE))
+        level = self._level + (ts - self._at) * self._rate
+        self._level = (level if level < self._capacity else self._capacity) - need
+        self._at = ts
+        self.free = self._level - (ts - self._begin) * self._rate
+        heapq.heappush(self._flight, (ts + duration, need - settled * MINUTE))
+        self.changes_at = self._flight[0][0]
         return True
 
     def _refill_requests(self, ts: int) -> int:
@@ -159,32 +189,46 @@ class Window:
     """
 
     def __init__(self, limits: Limits, start: int) -> None:
-        self._limits = limits
+        self._limit = limits.tokens
         self._request_limit = limits.requests if limits.requests is not None else np.iinfo(np.int64).max
         self._minute = start // MINUTE
         self._used = self._requests = 0
         self._flight: list[tuple[int, int]] = []
         """End of each running call and what comes back then, in tokens; a heap. Without those that change nothing."""
+        self._say_what_is_free()
 
-    def admit(self, ts: int, reserved: int, settled: int, duration: int) -> bool:
-        """Take one attempt at `ts` ms; False when it is throttled, which takes no quota."""
+    def asked(self, ts: Integers, reserved: Integers) -> Integers:
+        """What attempts at those times, in ms, ask for."""
+        return reserved
+
+    def settle(self, ts: int) -> None:
+        """Begin the minutes up to `ts`, and settle the calls that ended in them."""
         flight = self._flight
         while flight and flight[0][0] <= ts:
             end, back = heapq.heappop(flight)
             if end // MINUTE != self._minute:
                 self._begin(end // MINUTE)
             self._used -= back
-        minute = ts // MINUTE
-        if minute != self._minute:
-            self._begin(minute)
-        if self._requests >= self._request_limit or self._used + reserved > self._limits.tokens:
-            return False
+        if ts // MINUTE != self._minute:
+            self._begin(ts // MINUTE)
+        self._say_what_is_free()
+
+    def take(self, ts: int, reserved: int, settled: int, duration: int) -> bool:
+        """Take one attempt that asks for no more than is free."""
         self._used += reserved
         self._requests += 1
+        self.free = self._limit - self._used if self._requests < self._request_limit else -1
         end, back = ts + duration, reserved - settled
-        if back < 0 or (back > 0 and end // MINUTE == minute):
-            heapq.heappush(flight, (end, back))
+        if back < 0 or (back > 0 and end < self._next_minute):
+            heapq.heappush(self._flight, (end, back))
+            if end < self.changes_at:
+                self.changes_at = end
         return True
+
+    def _say_what_is_free(self) -> None:
+        self.free = self._limit - self._used if self._requests < self._request_limit else -1
+        self._next_minute = (self._minute + 1) * MINUTE
+        self.changes_at = min(self._flight[0][0], self._next_minute) if self._flight else self._next_minute
 
     def _begin(self, minute: int) -> None:
         self._minute, self._used, self._requests = minute, 0, 0
@@ -201,7 +245,7 @@ class Window:
         is_start[order.of_starts] = 1
         used = self._within_minutes(minute, change, self._used)
         requests = self._within_minutes(minute, is_start, self._requests)
-        fits = used[order.of_starts] <= self._limits.tokens
+        fits = used[order.of_starts] <= self._limit
         fits &= requests[order.of_starts] <= self._request_limit
         taken = _leading(fits)
         last = (order.of_starts[taken] if taken < len(calls) else len(minute)) - 1

@@ -1,11 +1,10 @@
 """Sends stored calls through a limiter once more, as they were or changed: other traffic, quota or `max_tokens`.
 
-Here: the calls, the settings, the SDK's retries and what came of it. Not here: the limiters (`limiter.py`), reading
-calls. Both shapes of window are replayed, because AWS does not publish which one it uses: results are estimates.
+Here: the calls, the settings and what came of it. Not here: the limiters (`limiter.py`), the SDK's retries
+(`attempts.py`), reading calls. Both shapes of window are replayed, because AWS does not publish which one it uses:
+results are estimates.
 """
 
-import heapq
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
@@ -13,28 +12,21 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from usage_pipeline.planning.limiter import MINUTE, Bucket, Demand, Integers, Limiter, Limits, Window
+from usage_pipeline.planning.attempts import Progress, Tally, take_until_calm
+from usage_pipeline.planning.limiter import Bucket, Demand, Integers, Limits, Window
 
 Floats = npt.NDArray[np.float64]
-Progress = Callable[[float], None]
-"""Is told, from time to time, the share of a replay that is done, from 0 to 1."""
 Shape = Literal["bucket", "window"]
 SHAPES: tuple[Shape, ...] = ("bucket", "window")
 """bucket: refills evenly, holds one minute's quota. window: starts from zero in every minute of the clock."""
 
 ATTEMPTS = 3
 """Attempts of one request in boto3's `standard` retry mode (botocore 1.44, `retries/standard.py`)."""
-BASE_WAIT_MS, LONGEST_WAIT_MS = 1000, 20_000
-"""Wait before retry n: a random share of min(1 s × 2^(n-1), 20 s), for throttles (same file)."""
 
 LARGEST_THROTTLED = 0.001
 """Share of requests that may be throttled where a quota counts as enough."""
 
 _FIRST_STRETCH, _LONGEST_STRETCH = 1024, 1 << 17
-_CALM = 128
-"""First attempts in a row that must pass, with no retry outstanding, before calls are taken in stretches again."""
-_DRAWS = 1 << 17
-"""Random shares drawn at once and used in turn, two for each request."""
 _LARGEST_LEVEL = 1 << 61
 """Keeps every sum of a stretch within 64 bits."""
 
@@ -155,7 +147,8 @@ def replay_demand(
     demand: Demand, settings: Settings, shape: Shape, cut_answers: int = 0, progress: Progress = _tell_nobody
 ) -> Outcome:
     """Send calls through one limiter."""
-    return _sent(demand, settings, shape, len(demand), progress).outcome(shape, len(demand), cut_answers)
+    tally = _sent(demand, settings, shape, len(demand), progress)
+    return _outcome(tally, shape, len(demand), cut_answers)
 
 
 def smallest_quota(calls: Calls, settings: Settings, shape: Shape, share: float = LARGEST_THROTTLED) -> int | None:
@@ -184,16 +177,14 @@ def smallest_quota(calls: Calls, settings: Settings, shape: Shape, share: float 
     return enough
 
 
-def _sent(
-    demand: Demand, settings: Settings, shape: Shape, allowed: int, progress: Progress = _tell_nobody
-) -> "_Tally":
+def _sent(demand: Demand, settings: Settings, shape: Shape, allowed: int, progress: Progress = _tell_nobody) -> Tally:
     """Send calls through one limiter until more than `allowed` requests were throttled.
 
-    Stretches without a throttle are taken at once, the others call by call.
+    Stretches without a throttle are taken at once, the others attempt by attempt.
     """
     start = int(demand.start[0]) if len(demand) else 0
     limiter = Bucket(settings.limits, start) if shape == "bucket" else Window(settings.limits, start)
-    tally = _Tally(settings, progress)
+    tally = Tally(settings.attempts, settings.seed, progress)
     position, stretch = 0, _FIRST_STRETCH
     while position < len(demand) and tally.throttled_requests <= allowed:
         part = demand.part(position, position + stretch)
@@ -204,38 +195,26 @@ def _sent(
             stretch = min(stretch * 4, _LONGEST_STRETCH)
             continue
         stretch = _FIRST_STRETCH
-        position = _step(demand, position, limiter, tally, allowed)
+        position = take_until_calm(demand, position, limiter, tally, allowed)
     return tally
 
 
-class _Tally:
-    """Counts of one replay, and the random waits of its retries."""
-
-    def __init__(self, settings: Settings, progress: Progress) -> None:
-        self.progress = progress
-        self.attempts_allowed = settings.attempts
-        shares = np.random.default_rng(settings.seed).random(_DRAWS)
-        self.shares: list[float] = shares.tolist()
-        self.throttled_requests = self.throttled_attempts = self.lost = self.throttled_minutes = 0
-        self.last_minute = -1
-        self.waits: list[int] = []
-
-    def outcome(self, shape: Shape, requests: int, cut_answers: int) -> Outcome:
-        waits = np.sort(np.array(self.waits, dtype=np.int64))
-        served = requests - self.lost
-        return Outcome(
-            shape=shape,
-            requests=requests,
-            throttled_requests=self.throttled_requests,
-            attempts=served + self.throttled_attempts,
-            throttled_attempts=self.throttled_attempts,
-            lost_requests=self.lost,
-            throttled_minutes=self.throttled_minutes,
-            cut_answers=cut_answers,
-            wait_p50=_wait(waits, served, 500),
-            wait_p99=_wait(waits, served, 990),
-            wait_max=_wait(waits, served, 1000),
-        )
+def _outcome(tally: Tally, shape: Shape, requests: int, cut_answers: int) -> Outcome:
+    waits = tally.ordered_waits()
+    served = requests - tally.lost
+    return Outcome(
+        shape=shape,
+        requests=requests,
+        throttled_requests=tally.throttled_requests,
+        attempts=served + tally.throttled_attempts,
+        throttled_attempts=tally.throttled_attempts,
+        lost_requests=tally.lost,
+        throttled_minutes=tally.throttled_minutes,
+        cut_answers=cut_answers,
+        wait_p50=_wait(waits, served, 500),
+        wait_p99=_wait(waits, served, 990),
+        wait_max=_wait(waits, served, 1000),
+    )
 
 
 def _wait(waits: Integers, served: int, per_mille: int) -> float | None:
@@ -244,61 +223,6 @@ def _wait(waits: Integers, served: int, per_mille: int) -> float | None:
         return None
     from_top = served - -(-served * per_mille // 1000)
     return float(waits[-1 - from_top]) / 1000 if from_top < len(waits) else 0.0
-
-
-def _step(demand: Demand, position: int, limiter: Limiter, tally: _Tally, allowed: int) -> int:
-    """Take calls one by one until the limiter is calm and no retry is left; returns the next call's position."""
-    retries: list[tuple[int, int, int]] = []
-    calm = 0
-    while (position < len(demand) or retries) and tally.throttled_requests <= allowed:
-        last = min(position + 4096, len(demand))
-        part = demand.part(position, last)
-        rows = zip(
-            part.start.tolist(), part.reserved.tolist(), part.settled.tolist(), part.duration.tolist(), strict=True
-        )
-        for ts, reserved, settled, duration in rows:
-            if retries and retries[0][0] < ts:
-                _retry_until(ts, retries, demand, limiter, tally)
-            if limiter.admit(ts, reserved, settled, duration):
-                calm += 1
-                if calm >= _CALM and not retries:
-                    return position + 1
-            else:
-                calm = 0
-                tally.throttled_requests += 1
-                _throttled(ts, position, 1, retries, tally)
-            position += 1
-        tally.progress(position / len(demand))
-        if position == len(demand):
-            _retry_until(None, retries, demand, limiter, tally)
-    return position
-
-
-def _retry_until(
-    until: int | None, retries: list[tuple[int, int, int]], demand: Demand, limiter: Limiter, tally: _Tally
-) -> None:
-    """Send the retries that are due before `until` ms; all of them when it is None."""
-    while retries and (until is None or retries[0][0] < until):
-        ts, call, attempt = heapq.heappop(retries)
-        if limiter.admit(ts, int(demand.reserved[call]), int(demand.settled[call]), int(demand.duration[call])):
-            tally.waits.append(ts - int(demand.start[call]))
-        else:
-            _throttled(ts, call, attempt, retries, tally)
-
-
-def _throttled(ts: int, call: int, attempt: int, retries: list[tuple[int, int, int]], tally: _Tally) -> None:
-    """Count a throttle, and send the call again after a random wait or give it up."""
-    tally.throttled_attempts += 1
-    minute = ts // MINUTE
-    if minute != tally.last_minute:
-        tally.last_minute = minute
-        tally.throttled_minutes += 1
-    if attempt >= tally.attempts_allowed:
-        tally.lost += 1
-        return
-    longest = min(LONGEST_WAIT_MS, BASE_WAIT_MS << (attempt - 1))
-    share = tally.shares[(2 * call + attempt) % _DRAWS]
-    heapq.heappush(retries, (ts + int(share * longest), call, attempt + 1))
 
 
 def _refuse_impossible(calls: Calls, settings: Settings) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from usage_pipeline.planning import attempts as attempts_module
 from usage_pipeline.planning import replay as replay_module
 from usage_pipeline.planning.limiter import Bucket, Demand, Limits, Window
 from usage_pipeline.planning.replay import (
@@ -56,14 +57,22 @@ CALL = st.tuples(
     # Stretches and single calls, in every mixture.
     stretch=st.sampled_from([1, 3, 1024]),
     calm=st.sampled_from([1, 2, 128]),
+    part=st.sampled_from([1, 2, 7, 256]),
 )
 def test_fast_and_slow_limiter_do_the_same(
-    rows: list[tuple[int, int, int, int]], tokens: int, requests: int | None, shape: Shape, stretch: int, calm: int
+    rows: list[tuple[int, int, int, int]],
+    tokens: int,
+    requests: int | None,
+    shape: Shape,
+    stretch: int,
+    calm: int,
+    part: int,
 ) -> None:
     asked, limits = demand(*sorted(rows)), sets(tokens, requests, seed=7)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay_module, "_FIRST_STRETCH", stretch)
-        patch.setattr(replay_module, "_CALM", calm)
+        patch.setattr(attempts_module, "_CALM", calm)
+        patch.setattr(attempts_module, "_FIRST_PART", part)
         fast = replay_demand(asked, limits, shape)
     slow = slow_replay(asked, limits, shape)
     assert fast.throttled_requests == slow.throttled_requests
@@ -207,7 +216,7 @@ def test_no_calls_have_no_waits() -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_calls_are_replayed_at_ten_million_a_minute_even_when_most_are_throttled(shape: Shape) -> None:
+def test_ten_million_calls_are_replayed_in_half_a_minute_even_when_most_are_throttled(shape: Shape) -> None:
     rng, count = np.random.default_rng(1), 100_000
     start = np.sort(rng.integers(0, count * 260, count))
     output = np.minimum(rng.lognormal(5.5, 1, count).astype(np.int64), 4096)
@@ -216,7 +225,7 @@ def test_calls_are_replayed_at_ten_million_a_minute_even_when_most_are_throttled
     before = time.process_time()
     found = replay_demand(asked, sets(per_minute // 2), shape)
     # Processor time, so that other work on the machine does not count.
-    assert (time.process_time() - before) * 10_000_000 / count < 60
+    assert (time.process_time() - before) * 10_000_000 / count < 30
     assert found.throttled_share is not None
     assert found.throttled_share > 0.4
 
