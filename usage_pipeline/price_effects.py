@@ -5,7 +5,7 @@ the numbers are those that the next run gives. Not here: the file (`prices/overr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -168,6 +168,37 @@ def effect_of(published: Path, overrides: Sequence[PriceOverride]) -> PriceEffec
         unpriced_before=unpriced,
         unpriced_after=unpriced + sum(row.unpriced_after - row.unpriced_before for row in changed),
     )
+
+
+def between(earlier: PriceEffect, later: PriceEffect) -> PriceEffect:
+    """What changes from one file to another, where both were compared with the same published file."""
+    first = {(row.model_id, row.endpoint_type): row for row in earlier.models}
+    second = {(row.model_id, row.endpoint_type): row for row in later.models}
+    rows = [_from_to(first.get(key), second.get(key)) for key in sorted(first.keys() | second.keys())]
+    return PriceEffect(
+        first_day=later.first_day,
+        last_day=later.last_day,
+        models=tuple(row for row in rows if row is not None and row.is_changed),
+        total_before_usd=earlier.total_after_usd,
+        total_after_usd=later.total_after_usd,
+        unpriced_before=earlier.unpriced_after,
+        unpriced_after=later.unpriced_after,
+    )
+
+
+def _from_to(first: ModelEffect | None, second: ModelEffect | None) -> ModelEffect | None:
+    """What is as published where one of two effects has no row."""
+    if first is None:
+        return second
+    if second is None:
+        return replace(
+            first,
+            before_usd=first.after_usd,
+            after_usd=first.before_usd,
+            unpriced_before=first.unpriced_after,
+            unpriced_after=first.unpriced_before,
+        )
+    return replace(second, before_usd=first.after_usd, unpriced_before=first.unpriced_after)
 
 
 def _total_after(total: Decimal | None, changed: Sequence[ModelEffect]) -> Decimal | None:

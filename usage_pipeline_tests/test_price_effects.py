@@ -10,10 +10,11 @@ import pytest
 
 from usage_pipeline.assets.raw_prices import raw_price_overrides
 from usage_pipeline.config import load_settings
-from usage_pipeline.price_effects import ModelEffect, PriceEffect, effect_of
+from usage_pipeline.price_effects import ModelEffect, PriceEffect, between, effect_of
 from usage_pipeline.prices.override_edits import HEADER, Adding, Editor
 from usage_pipeline.prices.override_file import read_override_file, save_edits
 from usage_pipeline.prices.overrides import PriceOverride
+from usage_pipeline.raw_tables import PRICE_OVERRIDES
 from usage_pipeline.sql_builds import build
 from usage_pipeline.sql_models import load_models
 from usage_pipeline.warehouse import Warehouse
@@ -104,6 +105,23 @@ def test_an_override_that_is_removed_gives_the_list_price_back(tmp_path: Path) -
     effect = effect_of(published(store, tmp_path), [])
     assert effect is not None
     assert (effect.total_before_usd, effect.total_after_usd) == (2, 4)
+
+
+def test_from_one_file_to_another_is_what_a_run_between_them_would_have_left_to_change(
+    file: Path, tmp_path: Path
+) -> None:
+    sonnet, nova, all_models = override(SONNET, "7"), override("amazon.nova-*", percent="25"), override("*", "3")
+    for earlier, later in (([sonnet], [sonnet, nova]), ([nova], [all_models]), ([all_models], []), ([nova], [nova])):
+        store = small_store()
+        for row in earlier:
+            store.add(PRICE_OVERRIDES, **row.model_dump())
+        store.build()
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        first, second = effect_of(file, earlier), effect_of(file, later)
+        assert first is not None
+        assert second is not None
+        assert between(first, second) == effect_of(published(store, folder), later)
 
 
 def test_a_file_without_a_logged_call_has_no_effect(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import streamlit as st
 
-from usage_pipeline.price_effects import EFFECT_DAYS, PriceEffect, effect_of
+from usage_pipeline.price_effects import EFFECT_DAYS, PriceEffect, between, effect_of
 from usage_pipeline.prices.override_edits import (
     LONGEST_NAME,
     LONGEST_NOTE,
@@ -74,8 +74,8 @@ _EFFECT = (
     Column("model_id", "Model id"),
     Column("endpoint_type", "Endpoint type"),
     Column("calls", "Calls", "integer"),
-    Column("before_usd", "Cost as published, USD", "money"),
-    Column("after_usd", "With the file after this edit, USD", "money"),
+    Column("before_usd", "With the file as it is, USD", "money"),
+    Column("after_usd", "After this edit, USD", "money"),
     Column("difference_usd", "Difference, USD", "money"),
     Column("unpriced_before", "Without a price", "integer"),
     Column("unpriced_after", "Without a price then", "integer"),
@@ -180,7 +180,7 @@ def _ask_new(view: View, file: OverrideFile, model_ids: Sequence[str]) -> tuple[
     models, patterns = st.columns(2)
     model = models.selectbox("Model id", list(model_ids), index=None, placeholder="choose one", key="pricing_model")
     pattern = patterns.text_input(
-        "or a pattern of model ids",
+        "Pattern, if not one model id",
         help="* stands for anything: anthropic.claude-sonnet-4-5-* is every version of Sonnet 4.5.",
         key="pricing_pattern",
     )
@@ -192,7 +192,9 @@ def _ask_new(view: View, file: OverrideFile, model_ids: Sequence[str]) -> tuple[
         "endpoint_type": endpoint.selectbox("Endpoint type", ["*", *ENDPOINT_TYPES], key="pricing_endpoint"),
         "token_kind": kind.selectbox("Kind of token", ["*", *TOKEN_KINDS], key="pricing_kind"),
         "usd_per_million": price.text_input("Price, USD per million tokens or images", key="pricing_usd"),
-        "discount_percent": discount.text_input("or a discount off the list price, %", key="pricing_percent"),
+        "discount_percent": discount.text_input(
+            "Discount off the list price in %, if not a price", key="pricing_percent"
+        ),
         "valid_from": start.text_input("From (UTC)", f"{_now():%Y-%m-%d}", key="pricing_from"),
         "valid_to": end.text_input("To (UTC), empty while it holds", key="pricing_to"),
     }
@@ -257,8 +259,9 @@ def _show_draft(view: View, draft: Draft) -> None:
         return
     text, name = text.removeprefix("\ufeff"), draft.seen.path.name
     rows = [row for _, row in price_overrides_of(text, name)]
-    show_table(_changed_rows(draft.seen, rows), (Column("change", ""), *_ROW), "edit")
-    _show_effect(_effect(view.file, text, name))
+    show_table(_changed_rows(draft.seen, rows), (Column("change", "Change"), *_ROW), "edit")
+    now, after = _effect(view.file, draft.seen.text.removeprefix("\ufeff"), name), _effect(view.file, text, name)
+    _show_effect(None if now is None or after is None else between(now, after))
     if st.button("Save", type="primary", key="pricing_save"):
         _save(draft)
     _offer_discarding()
@@ -284,8 +287,8 @@ def _show_effect(effect: PriceEffect | None) -> None:
         st.info(f"The edit changes the cost of no logged call from {days}.")
         return
     st.markdown(
-        f"**Cost of the logged calls, {days} ({EFFECT_DAYS} days)**: {_dollars(effect.total_before_usd)} as published, "
-        f"{_dollars(effect.total_after_usd)} with the file after this edit; calls without a price: "
+        f"**Cost of the logged calls, {days} ({EFFECT_DAYS} days)**: {_dollars(effect.total_before_usd)} with the file "
+        f"as it is, {_dollars(effect.total_after_usd)} after this edit; calls without a price: "
         f"{effect.unpriced_before:,}, then {effect.unpriced_after:,}."
     )
     show_table([asdict(row) | {"difference_usd": _difference(row)} for row in effect.models], _EFFECT, "effect")

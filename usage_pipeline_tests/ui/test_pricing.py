@@ -129,11 +129,11 @@ def test_an_edit_is_previewed_with_its_exact_effect_and_saved_with_who_and_when(
     preview(page)
 
     assert overrides(config).read_text(encoding="utf-8") == HEADER + TAKEN_IN
-    signs = [(row[""], row["USD per million"], row["To (UTC)"]) for row in table(page, "")]
+    signs = [(row["Change"], row["USD per million"], row["To (UTC)"]) for row in table(page, "Change")]
     assert signs == [("−", "–", "open"), ("+", "–", "2026-11-14T10:00:01Z"), ("+", "1", "open")]
     (effect,) = table(page, "Difference, USD")
     # Three calls of a million tokens cost 1.35 each by now; two of them are after the new price begins.
-    assert (effect["Cost as published, USD"], effect["With the file after this edit, USD"]) == (
+    assert (effect["With the file as it is, USD"], effect["After this edit, USD"]) == (
         Decimal("7.05032"),
         Decimal("6.35032"),
     )
@@ -171,7 +171,7 @@ def test_of_two_editors_the_second_is_told_sees_the_file_as_it_is_and_loses_noth
         "price_overrides.csv was changed after you opened it, so nothing was"
     )
     assert [row["Model id or pattern"] for row in table(page, "Line")] == ["amazon.nova-*", "hers.*"]
-    assert [row["Model id or pattern"] for row in table(page, "")] == ["mine.*"]
+    assert [row["Model id or pattern"] for row in table(page, "Change")] == ["mine.*"]
     assert page.text_input(key="pricing_pattern").value == "mine.*"
     assert [row.model_pattern for row in read_price_overrides(overrides(config))] == ["amazon.nova-*", "hers.*"]
 
