@@ -124,6 +124,7 @@ def say_outcome(settings: Settings, outcome: "RunOutcome") -> int:
     for label, path in (
         ("report", settings.report_html),
         ("its numbers", settings.report_json),
+        ("summary", settings.report_markdown),
         ("tables", settings.published_file),
     ):
         say(f"{label:12} {path}")

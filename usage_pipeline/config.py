@@ -360,6 +360,11 @@ class Settings(BaseSettings):
         return self.data_folder / "report.json"
 
     @property
+    def report_markdown(self) -> Path:
+        """The report's summary for a chat channel; it lies beside the page."""
+        return self.data_folder / "report.md"
+
+    @property
     def alerts_file(self) -> Path:
         """The SQLite file that notes which messages were delivered where."""
         return self.data_folder / "alerts.sqlite"

@@ -199,6 +199,7 @@ def test_demo_leaves_report_tables_and_truth_and_stops_its_sandbox(tmp_path: Pat
         "published/usage.duckdb",
         "report.html",
         "report.json",
+        "report.md",
         "truth.duckdb",
     } <= files
     endpoint = next(word for word in result.stdout.split() if word.startswith("http://")).rstrip(";")

@@ -51,6 +51,7 @@ def test_everything_lies_in_the_warehouse_folder_beside_the_file(tmp_path: Path)
     assert settings.published_file == tmp_path / "store/published/usage.duckdb"
     assert settings.report_html == tmp_path / "store/report.html"
     assert settings.report_json == tmp_path / "store/report.json"
+    assert settings.report_markdown == tmp_path / "store/report.md"
     assert settings.dagster_home == tmp_path / "store/dagster_home"
 
 

@@ -1,4 +1,4 @@
-"""The report: one HTML file and its numbers as JSON, from the published tables.
+"""The report: one HTML file, its numbers as JSON and its summary as Markdown, from the published tables.
 
 Not here: what it shows and how (`report/`).
 """
@@ -21,10 +21,10 @@ REPORT_KEY = dg.AssetKey(["published", "report"])
     deps=[PUBLISHED_KEY],
     group_name="published",
     kinds={"html"},
-    description="One self-contained HTML page and the same numbers as JSON, drawn from the published tables.",
+    description="One self-contained HTML page, its numbers as JSON, and a summary, drawn from the published tables.",
 )
 def report(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[Any]:
-    """Read the published file, which no writer locks, and replace both files."""
+    """Read the published file, which no writer locks, and replace the files."""
     with duckdb.connect(str(settings.published_file), read_only=True) as con:
         summary = write_report(con, settings.report_html, settings.report_json, settings.report, settings.now())
     numbers = {
@@ -34,6 +34,8 @@ def report(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[Any]:
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(settings.report_html),
+            "numbers_path": dg.MetadataValue.path(settings.report_json),
+            "summary_path": dg.MetadataValue.path(settings.report_markdown),
             "size_megabytes": round(settings.report_html.stat().st_size / 1e6, 2),
             **numbers,
         }

@@ -1,6 +1,7 @@
-"""Writing the report's two files.
+"""Writing the report's three files.
 
-Here: from a connection to files on disk. Not here: what they hold (`numbers.py`, `render.py`).
+Here: from a connection to files on disk. Not here: what they hold (`numbers.py`, `render.py`,
+`json_text.py`, `markdown.py`).
 """
 
 import os
@@ -12,6 +13,7 @@ import duckdb
 from usage_pipeline.config import ReportSettings
 from usage_pipeline.report.contents import ReportSummary
 from usage_pipeline.report.json_text import report_json
+from usage_pipeline.report.markdown import report_markdown
 from usage_pipeline.report.numbers import read_report
 from usage_pipeline.report.render import report_html
 
@@ -19,17 +21,22 @@ from usage_pipeline.report.render import report_html
 def write_report(
     con: duckdb.DuckDBPyConnection, out_html: Path, out_json: Path, settings: ReportSettings, generated_at: datetime
 ) -> ReportSummary:
-    """Write `report.html` and `report.json` from the published tables; returns the verdict.
+    """Write `report.html`, `report.json` and, beside the page, `report.md`; returns the verdict.
 
-    Each file is replaced in one step, so a reader sees the old one or the new one, whole. `generated_at` is UTC
-    without a zone.
+    All are made of the published tables. Each file is replaced in one step, so a reader sees the old one or the new
+    one, whole. `generated_at` is UTC without a zone.
 
     Raises:
         duckdb.Error: a table or column is missing from the published file; nothing was written.
         OSError: a file could not be written; the old one is untouched.
     """
     report = read_report(con, settings, generated_at)
-    for path, text in ((out_html, report_html(report)), (out_json, report_json(report))):
+    texts = (
+        (out_html, report_html(report)),
+        (out_json, report_json(report)),
+        (out_html.with_suffix(".md"), report_markdown(report)),
+    )
+    for path, text in texts:
         _replace(path, text)
     return report.summary
 

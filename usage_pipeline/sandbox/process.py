@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from usage_pipeline.sandbox import RunningSandbox
 
 _READY = "Ready at "
-_DEMO_OUTPUTS = ("warehouse.duckdb", "warehouse.duckdb.wal", "truth.duckdb", "report.html", "report.json")
+_DEMO_OUTPUTS = ("warehouse.duckdb", "warehouse.duckdb.wal", "truth.duckdb", "report.html", "report.json", "report.md")
 
 
 class SandboxEndedError(RuntimeError):

@@ -10,14 +10,14 @@ from usage_pipeline.report.write import write_report
 from usage_pipeline_tests.report.sample import GENERATED_AT
 
 
-def test_both_files_are_written_and_the_verdict_returned(
+def test_all_files_are_written_and_the_verdict_returned(
     written: tuple[Path, Path, ReportSummary], report: Report
 ) -> None:
     html, numbers, summary = written
     assert summary == report.summary
     assert html.read_text(encoding="utf-8").endswith("</html>\n")
     assert json.loads(numbers.read_text(encoding="utf-8"))["generated_at"] == "2026-11-15T10:30:00Z"
-    assert sorted(path.name for path in html.parent.iterdir()) == ["report.html", "report.json"]
+    assert sorted(path.name for path in html.parent.iterdir()) == ["report.html", "report.json", "report.md"]
 
 
 def test_equal_input_gives_equal_files(sample_file: Path, tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_equal_input_gives_equal_files(sample_file: Path, tmp_path: Path) -> Non
         out = tmp_path / folder
         with duckdb.connect(str(sample_file), read_only=True) as con:
             write_report(con, out / "report.html", out / "report.json", ReportSettings(), GENERATED_AT)
-        contents.append((out / "report.html").read_bytes() + (out / "report.json").read_bytes())
+        contents.append(b"".join(path.read_bytes() for path in sorted(out.iterdir())))
     assert contents[0] == contents[1]
 
 
