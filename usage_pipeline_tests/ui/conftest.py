@@ -1,0 +1,37 @@
+"""The sample with invocation logs as a published file, made once for the tests of this folder."""
+
+from pathlib import Path
+
+import pytest
+
+from usage_pipeline_tests.report.cost_sample import log_rows
+from usage_pipeline_tests.report.sample import write_sample
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """2026-11-13 to 15; logs of the 15th of production/us-east-1, hostile names, calls without a price."""
+    path = tmp_path_factory.mktemp("dashboard") / "usage.duckdb"
+    write_sample(path, log_rows())
+    return path
+
+
+@pytest.fixture(scope="session")
+def unused(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published file with every table and no row."""
+    path = tmp_path_factory.mktemp("unused") / "usage.duckdb"
+    write_empty(path)
+    return path
+
+
+def write_empty(path: Path) -> None:
+    """Write a published file before anything was read."""
+    import duckdb
+
+    from usage_pipeline.sql_builds import build
+    from usage_pipeline.sql_models import load_models
+    from usage_pipeline.warehouse import prepare_tables
+
+    with duckdb.connect(str(path)) as con:
+        prepare_tables(con)
+        build(con, load_models())

@@ -1,0 +1,171 @@
+"""Every page shows the numbers of the tables, follows the filters, and takes names for text."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from usage_pipeline.ui.app import PAGES
+from usage_pipeline_tests.report.cost_sample import HOSTILE_APPLICATION, HOSTILE_ROLE
+from usage_pipeline_tests.report.sample import HOSTILE_NAME, HOSTILE_TAG, LITE, SONNET, SONNET_POOL
+from usage_pipeline_tests.ui.drawing import draw, table, tiles
+
+
+def asked(file: Path, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(file), read_only=True) as con:
+        return con.execute(query, list(values)).fetchall()
+
+
+NAMES = [module.__name__.rpartition(".")[2] for module in PAGES]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("q_developer", "pricing", "what_if")])
+def test_a_page_without_any_data_says_so_in_words(name: str, unused: Path) -> None:
+    page = draw(name, unused)
+    assert len(page.dataframe) == 0
+    assert page.info or page.caption
+
+
+def test_overview_counts_calls_pools_and_checks(published: Path) -> None:
+    page = draw("overview", published)
+    ((calls, errors, tokens),) = asked(
+        published, "select sum(calls), sum(errors), sum(input_tokens) from marts.usage_daily"
+    )
+    shown = tiles(page)
+    assert shown["Calls"] == f"{calls}"
+    assert shown["Errors"].startswith(f"{errors} (")
+    assert shown["Input tokens"] == f"{tokens:,}"
+    assert shown["Cost, USD"] == "≥ 1.47"
+    assert shown["Throttled requests"] == "450"
+    assert shown["Checks passed"] == "1 of 2"
+    assert table(page, "Risk", "Model", "Used up on")[0] == ("▲ over or throttled", "Claude Sonnet 4.5", "unknown")
+
+
+def test_costs_by_model_are_exact_and_add_up(published: Path) -> None:
+    page = draw("cost", published)
+    page.segmented_control(key="cost_as").set_value("Table").run()
+    expected = asked(
+        published,
+        """
+        select coalesce(any_value(model_name), daily.model_id), sum(cost_usd), sum(calls), sum(unpriced_calls)
+        from marts.usage_daily as daily
+        left join (select distinct model_id, model_name from marts.quota_pools) using (model_id)
+        group by daily.model_id
+        order by sum(cost_usd) desc nulls last
+        """,
+    )
+    assert table(page, "Name", "Cost, USD", "Calls", "Calls without a price") == expected
+    assert ("Pixtral Large", None, 1, 1) in expected
+
+
+@pytest.mark.parametrize(
+    ("chosen", "condition"),
+    [
+        ({"models": (LITE,)}, f"model_id = '{LITE}'"),
+        ({"endpoint_types": ("geo",)}, "endpoint_type = 'geo'"),
+        ({"regions": ("eu-west-1",)}, "region = 'eu-west-1'"),
+        ({"tags": (("team", HOSTILE_TAG),)}, f"tags['team'] = '{HOSTILE_TAG}'"),
+        ({"caller": "Alice"}, "contains(principal_arn, 'Alice')"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_filters_leave_only_what_they_name(published: Path, chosen: dict[str, Any], condition: str) -> None:
+    page = draw("callers", published, **chosen)
+    ((calls, tokens),) = asked(
+        published, f"select count(*), coalesce(sum(input_tokens), 0) from marts.invocations where {condition}"
+    )
+    shown = tiles(page)
+    assert shown["Calls"] == (f"{calls}" if calls else "unknown")
+    assert shown["Input tokens"] == (f"{tokens:,}" if calls else "unknown")
+
+
+def test_costs_are_divided_by_tag_and_names_stay_text(published: Path) -> None:
+    page = draw("cost", published)
+    page.selectbox(key="cost_by").set_value("Tag team")
+    page.segmented_control(key="cost_as").set_value("Table").run()
+    assert {name for (name,) in table(page, "Name")} == {"search", HOSTILE_TAG, "(not set)"}
+
+    page.selectbox(key="cost_by").set_value("Profile").run()
+    assert (HOSTILE_NAME,) in table(page, "Name")
+    page.selectbox(key="cost_by").set_value("Application").run()
+    assert (HOSTILE_APPLICATION,) in table(page, "Name")
+    marked = [element.value for kind in ("markdown", "caption", "subheader", "title") for element in page.get(kind)]
+    assert not [text for text in marked if HOSTILE_NAME in text or HOSTILE_APPLICATION in text]
+
+
+def test_callers_are_told_apart_by_capitals_and_each_arn_has_its_row(published: Path) -> None:
+    page = draw("callers", published)
+    names = [name for (name,) in table(page, "Caller")]
+    assert {"Alice", "alice", HOSTILE_ROLE} <= set(names)
+    expected = asked(
+        published,
+        "select principal_arn, count(*), sum(cost_usd) from marts.invocations group by all order by principal_arn",
+    )
+    assert sorted(table(page, "ARN", "Calls", "Cost, USD")) == expected
+
+
+def test_quotas_show_the_worst_minute_the_limit_and_who_was_throttled(published: Path) -> None:
+    page = draw("quotas", published)
+    ((peak, limit, worst),) = asked(
+        published,
+        "select peak, limit_value, worst_minute from marts.quota_headroom where pool_id = ? and quota = 'tpm' "
+        "order by utilization_peak desc limit 1",
+        SONNET_POOL,
+    )
+    pool = {name: rest for name, *rest in table(page, "Quota", "Limit", "Highest", "Worst minute, UTC")}
+    assert pool["Tokens per minute"] == [limit, peak, worst]
+    assert table(page, "Throttled", "Who was throttled") == [(450, f"{HOSTILE_NAME} 100 %")]
+    assert page.caption[0].value.startswith("The highest minute of each quarter of an hour")
+
+
+def test_quotas_say_that_tags_and_callers_share_them(published: Path) -> None:
+    page = draw("quotas", published, caller="Alice")
+    assert page.caption[0].value == "A quota is shared by all callers and tags; those two filters do not apply here."
+    assert len(table(page, "Pool")) == len(table(draw("quotas", published), "Pool"))
+
+
+def test_performance_is_over_single_calls(published: Path) -> None:
+    page = draw("performance", published)
+    expected = asked(
+        published,
+        "select count(*), count(error_code) / count(*) from marts.invocations where model_id = ?",
+        SONNET,
+    )
+    rows = {row[0]: row[1:] for row in table(page, "Model", "Calls", "Errors")}
+    assert [rows["Claude Sonnet 4.5"]] == expected
+    assert {average for (average,) in table(page, "Average")} == {None}
+
+
+def test_checks_show_what_failed_with_its_rows_as_text(published: Path) -> None:
+    page = draw("checks", published)
+    expected = asked(published, "select asset, failing_rows from ops.check_results order by passed, check_name")
+    assert table(page, "Table", "Rows against it") == expected
+    assert table(page, "account_name", "note") == [("research", "</script><b>y")]
+    ((error,),) = table(page, "AWS's answer")
+    assert error == "AccessDenied: not authorized to perform: cloudwatch:GetMetricData"
+    assert ("two models",) in table(page, "Name")
+
+
+def test_q_developer_shows_every_metric_of_every_user(published: Path, tmp_path: Path) -> None:
+    file = tmp_path / "usage.duckdb"
+    file.write_bytes(published.read_bytes())
+    with duckdb.connect(str(file)) as con:
+        con.execute("drop table if exists marts.q_developer_usage")
+        con.execute(
+            """
+            create table marts.q_developer_usage as
+            select * from (values
+                (date '2026-11-14', 'ann', 3::bigint, null::bigint, 'counted'),
+                (date '2026-11-15', 'ann', 4, null, 'counted'),
+                (date '2026-11-15', '=cmd()', null, null, 'estimated')
+            ) as users (usage_date, user_id, chat_messages_sent, dev_events, token_source)
+            """
+        )
+    page = draw("q_developer", file)
+    assert tiles(page) == {"Users": "2", "Days with use": "2"}
+    assert table(page, "User", "Days", "chat messages sent", "dev events") == [
+        ("ann", 2, 7, None),
+        ("=cmd()", 1, None, None),
+    ]
+    assert page.selectbox(key="q_developer_metric").options == ["chat_messages_sent", "dev_events"]
