@@ -31,7 +31,7 @@ _RECORD_BEGIN = re.compile(
 """How a record begins. Within a text its quotation marks would be escaped, so it is found in broken objects as well."""
 
 _BEFORE_RECORDS = re.compile(r'\s*(?:\{\s*"records"\s*:)?[\s\[]*')
-_BETWEEN_RECORDS = re.compile(r'(?:[\s,\[\]{}]|"records"\s*:)*')
+_BETWEEN_RECORDS = re.compile(r'(?:[\s,\[\]{}]+|"records"\s*:)*')
 
 _SEPARATORS = ", \t\r\n"
 _EMPTY_DOCUMENT = re.compile(r'(?:\{\s*"records"\s*:\s*(?:\[\s*\]|null)\s*\}|\[\s*\])?')

@@ -22,6 +22,9 @@ Report = Literal["by_user_analytic", "user_report"]
 
 USER, DAY = "UserId", "Date"
 
+LISTED_COLUMNS = 100
+"""Unknown columns that are told; a file with more of them is no report of AWS."""
+
 _MODEL_COLUMN = re.compile(r"(?P<model>[a-z0-9][a-z0-9._:-]{0,99})_messages", re.ASCII)
 
 _SPELLINGS = {name.lower(): name for name in (USER, DAY, *METRICS, *KIRO_COLUMNS)} | {
@@ -67,7 +70,7 @@ class Header:
     models: dict[str, int]
     """Place of the columns of messages by model, by the model."""
     added: list[str]
-    """The other ones."""
+    """The other ones, the first 100 of them."""
 
     @classmethod
     def of(cls, names: Sequence[str]) -> "Header":
@@ -80,7 +83,7 @@ class Header:
                 header.places[known] = place
             elif model and not known and model["model"] not in header.models:
                 header.models[model["model"]] = place
-            else:
+            elif len(header.added) < LISTED_COLUMNS:
                 header.added.append(written)
         return header
 

@@ -320,3 +320,10 @@ def test_the_name_of_a_new_column_is_cut() -> None:
         w for w in parse_report(report(columns=[*COLUMNS, "x" * 5_000]), KEY).warnings if w.problem == "added"
     ]
     assert len(str(warning)) < 120
+
+
+def test_thousands_of_new_columns_stay_few_warnings() -> None:
+    columns = [*COLUMNS, *(f"New_{number}" for number in range(5_000))]
+    parsed = parse_report(report({}, columns=columns), KEY)
+    assert parsed.rows.num_rows == 1
+    assert len([warning for warning in parsed.warnings if warning.problem == "added"]) == 100

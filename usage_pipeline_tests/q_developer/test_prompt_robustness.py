@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import time
+from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
@@ -120,3 +122,36 @@ def test_thousands_of_bad_records_stay_small() -> None:
     bad = b'{"generateCompletionsEventRequest": '
     parsed = parse_prompts(b'{"records": [' + bad * 20_000, KEY)
     assert (parsed.rows.num_rows, parsed.quarantined_count, len(parsed.quarantined)) == (0, 20_000, 1_000)
+
+
+BEGIN = b'{"generateCompletionsEventRequest"'
+
+NASTY: dict[str, Callable[[int], bytes]] = {
+    "commas": lambda size: b'{"records": [' + b"," * size,
+    "spaces": lambda size: b" " * size + b"a",
+    "brackets": lambda size: b"[" * size,
+    "braces": lambda size: b"{ " * (size // 2),
+    "the key of records": lambda size: b'"records" : ' * (size // 12),
+    "begun records": lambda size: BEGIN * (size // len(BEGIN)),
+    "nested records": lambda size: (BEGIN + b":") * (size // len(BEGIN)),
+    "backslashes": lambda size: b'{"records": ["' + b"\\" * size,
+    "a document that ends and ends": lambda size: WHOLE + b"]}" * (size // 2),
+    "one long prompt": lambda size: document(chat(prompt="ab " * (size // 3))),
+    "one long prompt without a time": lambda size: document(chat(prompt="a" * size, timeStamp=None)),
+}
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_the_nastiest_object_takes_time_in_proportion_to_its_size(name: str) -> None:
+    small, large = NASTY[name](200_000), NASTY[name](800_000)
+    assert cpu_seconds(large) <= 12 * max(cpu_seconds(small), 0.005)
+
+
+def cpu_seconds(data: bytes) -> float:
+    """The lesser of two, so that other work on the machine does not count."""
+    needed: list[float] = []
+    for _ in range(2):
+        started = time.process_time()
+        parse_prompts(data, KEY)
+        needed.append(time.process_time() - started)
+    return min(needed)
