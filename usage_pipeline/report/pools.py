@@ -5,7 +5,7 @@ Here: joining rows of the marts to pools, and the order of risk. Not here: queri
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -162,7 +162,7 @@ def _pool(row: Row, parts: _PoolParts, warning_utilization: float) -> Pool:
             "contributions": parts.contributions.get(pool_id, ()),
             "series": parts.series.get(pool_id, PoolSeries()),
             "exhaustion": exhaustion((quota.kind, quota.outlook) for quota in quotas if quota.outlook),
-            "windows": _window_totals(quotas, exposure, parts.window_days, warning_utilization),
+            "windows": _window_totals(pool_id, exposure, parts, warning_utilization),
             "throttling": parts.details.throttling.get(pool_id),
             "reservation": parts.details.reservations.get(pool_id),
             "performance": parts.details.performance.get(pool_id, ()),
@@ -174,26 +174,33 @@ def _pool(row: Row, parts: _PoolParts, warning_utilization: float) -> Pool:
 
 
 def _window_totals(
-    quotas: tuple[Quota, ...], exposure: Exposure, window_days: Mapping[str, WindowDays], warning_utilization: float
+    pool_id: str, exposure: Exposure, parts: _PoolParts, warning_utilization: float
 ) -> dict[str, WindowTotals]:
     """The pool's risk and use by window, from the days of its quotas; only for pools with use."""
     if not exposure.has_traffic:
         return {}
-    return {name: _totals_within(quotas, exposure, days, warning_utilization) for name, days in window_days.items()}
+    days = {kind: parts.quota_days.get((pool_id, kind), ()) for kind in QUOTA_KINDS}
+    return {
+        name: _totals_within(
+            {
+                kind: [day for day in found if within.first_day <= day.usage_date <= within.last_day]
+                for kind, found in days.items()
+            },
+            exposure,
+            warning_utilization,
+        )
+        for name, within in parts.window_days.items()
+    }
 
 
 def _totals_within(
-    quotas: tuple[Quota, ...], exposure: Exposure, within: WindowDays, warning_utilization: float
+    days: Mapping[str, Sequence[QuotaDay]], exposure: Exposure, warning_utilization: float
 ) -> WindowTotals:
-    days = {
-        quota.kind: [day for day in quota.days if within.first_day <= day.usage_date <= within.last_day]
-        for quota in quotas
-    }
     peaks = {kind: max((day.utilization_peak or 0.0 for day in found), default=0.0) for kind, found in days.items()}
     known = [kind for kind, found in days.items() if any(day.utilization_peak is not None for day in found)]
     nearest = max(known, key=lambda kind: peaks[kind], default=None)
     utilization = None if nearest is None else peaks[nearest]
-    totals = days.get("tpd", [])
+    totals = days["tpd"]
     throttles = sum(day.throttles for day in totals)
     minutes_over = max((sum(day.minutes_over_limit or 0 for day in found) for found in days.values()), default=0)
     shown = replace(

@@ -58,7 +58,7 @@ def read_usage_details(
     Raises:
         duckdb.Error: a table or column is missing from the published file.
     """
-    performance, performance_days = _read_performance(con, days)
+    performance, performance_days = read_performance(con, days)
     return UsageDetails(
         throttling=_read_throttling(con, days),
         reservations={row["pool_id"]: filled(Reservation, row) for row in rows(con, usage_queries.RESERVATIONS, days)},
@@ -97,7 +97,7 @@ def _read_throttling(con: duckdb.DuckDBPyConnection, days: Mapping[str, date]) -
     }
 
 
-def _read_performance(
+def read_performance(
     con: duckdb.DuckDBPyConnection, days: Mapping[str, date]
 ) -> tuple[dict[str, tuple[Performance, ...]], dict[str, tuple[PerformanceDay, ...]]]:
     """Whole pools and their applications, and pools by day."""
