@@ -320,7 +320,7 @@ def test_overrides_are_stored_and_go_with_their_file(pipeline: Pipeline) -> None
     pipeline.write("price_overrides.csv", f"{OVERRIDES}amazon.*,*,*,,12.5,2026-01-01,2027-01-01,Ana\n")
     pipeline.run("2026-11-20T10:00:00Z")
     assert pipeline.query("from raw.price_overrides") == [
-        ("amazon.*", "*", "*", None, Decimal("12.5"), at("2026-01-01"), at("2027-01-01"), "Ana")
+        ("amazon.*", "*", "*", None, Decimal("12.5"), at("2026-01-01"), at("2027-01-01"), "Ana", None, None)
     ]
     (pipeline.folder / "price_overrides.csv").unlink()
     pipeline.run("2026-11-21T10:00:00Z")
