@@ -31,9 +31,10 @@ from usage_pipeline.log_files.files import parse_files
 from usage_pipeline.log_files.formats import Q_DEVELOPER_PROMPTS as PROMPT_FORMAT
 from usage_pipeline.q_developer.object_keys import Content
 from usage_pipeline.q_developer.report_files import ReportFiles
+from usage_pipeline.q_developer.tokenizer import token_counter
 from usage_pipeline.q_developer_tables import Q_DEVELOPER_ACTIVITY, Q_DEVELOPER_PROMPTS
 from usage_pipeline.raw_tables import SOURCE_STATUS
-from usage_pipeline.warehouse import ScopeKey, arrow_schema, record_source_status
+from usage_pipeline.warehouse import ScopeKey, arrow_schema, record_source_status, upsert
 
 REPORTS_ARE_THERE_AFTER = dt.timedelta(hours=3)
 """AWS writes a day's reports at 00:00 UTC of the next day, Kiro's at 02:00 (reference/aws.md 6, November 2026)."""
@@ -125,8 +126,9 @@ def list_source(source: Source, aws: AwsAccess, settings: Settings, run: RunStam
 
 def note_unnamed_accounts(con: duckdb.DuckDBPyConnection, source: Source, settings: Settings, run: RunStamp) -> None:
     """Say of accounts without a place that they are not read; what failed while they had one no longer matters."""
-    places = source.places(settings)
-    unnamed = [account.name for account in settings.accounts if account.name not in places]
+    unnamed = [account.name for account in settings.accounts if account.name not in source.places(settings)]
+    if not unnamed:
+        return
     con.execute(
         f"""
         delete from {SOURCE_STATUS.qualified_name}
@@ -138,7 +140,7 @@ def note_unnamed_accounts(con: duckdb.DuckDBPyConnection, source: Source, settin
         {
             "account_name": name,
             "source": source.logged.source,
-            "partition_date": day,
+            "partition_date": run.days[-1],
             "status": "empty",
             "error_text": f"The configuration names no place: accounts[].q_developer.{source.setting}.",
             "api_calls": 0,
@@ -146,10 +148,13 @@ def note_unnamed_accounts(con: duckdb.DuckDBPyConnection, source: Source, settin
             "finished_at": run.now,
         }
         for name in unnamed
-        for day in run.days
     ]
-    if rows:
-        record_source_status(con, pa.Table.from_pylist(rows, schema=arrow_schema(SOURCE_STATUS)))
+    upsert(
+        con,
+        SOURCE_STATUS,
+        pa.Table.from_pylist(rows, schema=arrow_schema(SOURCE_STATUS)),
+        ("account_name", "region", "source", "partition_date"),
+    )
 
 
 def load_source(
@@ -159,6 +164,7 @@ def load_source(
     reports = ReportFiles()
     parse = functools.partial(parse_files, format_name=PROMPT_FORMAT) if source is PROMPTS else reports.parse
     loaded = load_logs(con, LogKind(source.logged, parse), _unread(con, source, listing, run), folder)
+    token_counter.cache_clear()  # its vocabulary takes 30 MB, which the steps that follow may need
     readings = [_after_load(reading, loaded) for reading in listing.readings]
     coverage = _coverage(con, source, readings, loaded, run)
     stamp = ReadingStamp(source.logged.source, run.run_id, run.now)
