@@ -253,3 +253,15 @@ def test_a_price_is_ended_and_a_row_is_removed_by_who_is_signed_in(file: Path, c
     page.button(key="pricing_Remove a row_preview").click()
     save(drawn(page))
     assert [row.model_pattern for row in read_price_overrides(overrides(config))] == ["amazon.nova-*"]
+
+
+def test_before_anything_was_read_there_is_nothing_to_price_and_prices_can_be_agreed(
+    unused: Path, config: Path
+) -> None:
+    page = preview(fill_in(draw("pricing", unused, config), pattern="acme.*", usd="1", name="Ben"))
+    captions = [caption.value for caption in page.caption]
+    assert "No logged call of a model that is charged by the token on these days." in captions
+    assert "Every logged call has a price." in captions
+    assert "No call is logged, so there is no cost to compare." in captions
+    save(page)
+    assert len(read_price_overrides(overrides(config))) == 2

@@ -130,8 +130,8 @@ def test_more_calls_than_a_page_can_bear_are_refused_with_what_to_do(
     )
 
 
-def test_without_logged_calls_there_is_nothing_to_replay(file: Path) -> None:
-    page = draw("what_if", file, models=("nobody.calls.this",))
+def test_without_logged_calls_there_is_nothing_to_replay(unused: Path) -> None:
+    page = draw("what_if", unused)
     assert [box.value for box in page.info] == ["No pool has logged calls here. A replay needs model invocation logs."]
 
 
