@@ -15,7 +15,7 @@ from collections.abc import Callable
 _COST = 2**15
 _BLOCK_SIZE = 8
 _PARALLEL = 3
-"""N, r and p of scrypt: 32 MiB and about 0.3 s for each try, as OWASP advised in 2026 for machines of this size."""
+"""N, r and p of scrypt, of OWASP's Password Storage Cheat Sheet: 32 MiB and about a quarter of a second a try."""
 
 _MEMORY = 64 * 1024 * 1024
 """Bytes that scrypt may take; it needs 128 x N x r."""
