@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 import streamlit as st
 
+from usage_pipeline.planning_calls import CUT_REASONS
 from usage_pipeline.report.formats import number
 from usage_pipeline.report.table_rows import rows
 from usage_pipeline.ui import charts
@@ -19,7 +20,7 @@ URL = "performance"
 Row = dict[str, Any]
 
 # Percentiles of hours or days cannot be combined, so these are over the single calls.
-_BY_MODEL = """
+_BY_MODEL = f"""
     with named as (
         select
             model_id,
@@ -45,7 +46,7 @@ _BY_MODEL = """
         quantile_cont(tpot_ms, 0.5) as tpot_p50,
         quantile_cont(tpot_ms, 0.99) as tpot_p99,
         1000 / nullif(avg(tpot_ms), 0) as tokens_per_second,
-        count(*) filter (where stop_reason = 'max_tokens') / nullif(count(stop_reason), 0) as cut_share,
+        count(*) filter (where lower(stop_reason) in {CUT_REASONS}) / nullif(count(stop_reason), 0) as cut_share,
     from marts.invocations as calls
     left join named using (model_id)
     where usage_date between $first_day and $last_day
