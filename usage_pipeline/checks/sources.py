@@ -3,7 +3,10 @@
 Not here: whether what was read is right (`reconciliation.py`, `quota_mappings.py`).
 """
 
+from collections.abc import Iterable
+
 from usage_pipeline.checks.rules import Rule
+from usage_pipeline.q_developer_tables import Q_DEVELOPER_ACTIVITY, Q_DEVELOPER_PROMPTS, Q_DEVELOPER_TABLES
 from usage_pipeline.raw_tables import (
     CLOUDWATCH_METRICS,
     CUSTOM_DEPLOYMENTS,
@@ -27,13 +30,21 @@ READ_SOURCES = (
     MAX_TOKENS_METRIC,
     LOG_DELIVERY,
     INVOCATIONS,
+    Q_DEVELOPER_PROMPTS,
+    Q_DEVELOPER_ACTIVITY,
 )
 """The raw tables that are filled from AWS, scope by scope."""
 
-DAY_SOURCES = (CLOUDWATCH_METRICS, MAX_TOKENS_METRIC, INVOCATIONS)
+DAY_SOURCES = (CLOUDWATCH_METRICS, MAX_TOKENS_METRIC, INVOCATIONS, *Q_DEVELOPER_TABLES)
 """Those that hold usage by day; the others are snapshots of what an account has."""
 
-_NAMES_OF_DAY_SOURCES = ", ".join(f"'{table.name}'" for table in DAY_SOURCES)
+ACCOUNT_SOURCES = Q_DEVELOPER_TABLES
+"""Those that are read from one place of an account for all of its Regions: their status has no Region."""
+
+
+def _names(tables: Iterable[StoredTable]) -> str:
+    return ", ".join(f"'{table.name}'" for table in tables)
+
 
 # The newest reading names every scope of the configuration. An earlier failure still counts where it left a day without
 # numbers: of metrics and logs, while the day is among the newest 30 and no other reading brought it to its end.
@@ -58,7 +69,7 @@ UNANSWERED = f"""
         select
             scopes.account_name,
             scopes.account_id,
-            scopes.region,
+            if(failed.source in ({_names(ACCOUNT_SOURCES)}), null, scopes.region) as region,
             failed.source,
             failed.partition_date,
             failed.status,
@@ -69,7 +80,7 @@ UNANSWERED = f"""
                 (failed.account_id = scopes.account_id or failed.account_name = scopes.account_name)
                 and (failed.region = scopes.region or failed.region is null)
         where
-            failed.source in ({_NAMES_OF_DAY_SOURCES})
+            failed.source in ({_names(DAY_SOURCES)})
             and scopes.is_configured
             and failed.is_shown
             and not failed.is_newest
@@ -98,7 +109,12 @@ UNANSWERED = f"""
         where is_newest
         union
         from failed_before
-        anti join read_whole using (account_id, region, source, partition_date)
+        anti join read_whole
+            on
+                failed_before.account_id = read_whole.account_id
+                and failed_before.region is not distinct from read_whole.region
+                and failed_before.source = read_whole.source
+                and failed_before.partition_date = read_whole.partition_date
     )
 
     select
@@ -122,7 +138,7 @@ def _every_scope_answered(table: StoredTable) -> Rule:
     return Rule(
         name=f"every_scope_answered_for_{table.name}",
         table=table.qualified_name,
-        subject=("account_name", "region"),
+        subject=("account_name",) if table in ACCOUNT_SOURCES else ("account_name", "region"),
         description=(
             f"AWS answered for {table.name} in every account and Region. Where it did not, numbers of that scope are "
             "missing, not zero. The error names what to allow or repair; then run the named days again."

@@ -11,18 +11,27 @@ from usage_pipeline_tests.marts.factory import NOVA
 _DENIED = """
     update ops.source_status
     set status = 'denied', error_text = 'AccessDenied: no', covered_until = null, row_count = null
-    where source = '{source}' and region = 'eu-west-1' and partition_date = '2026-11-15'
+    where source = '{source}' and account_name = 'research' and partition_date = '2026-11-15'
 """
+
+_OF_OBJECTS = """
+    update ops.ingested_objects set {what}
+    where source = '{source}' and region = 'eu-west-1' and folder_date = '2026-11-14'
+"""
+
+_OBJECT_RULES = {
+    "invocations": ("every_log_object_is_whole", "no_record_was_quarantined"),
+    "q_developer_prompts": ("every_prompt_log_is_whole", "no_prompt_was_quarantined"),
+    "q_developer_activity": ("every_activity_report_is_whole", "no_activity_was_quarantined"),
+}
 
 FAULTS: dict[str, str] = {
     **{f"every_scope_answered_for_{source.name}": _DENIED.format(source=source.name) for source in READ_SOURCES},
-    "every_log_object_is_whole": """
-        update ops.ingested_objects set is_complete = false where region = 'eu-west-1' and folder_date = '2026-11-14'
-    """,
-    "no_record_was_quarantined": """
-        update ops.ingested_objects set quarantined_count = 1
-        where region = 'eu-west-1' and folder_date = '2026-11-14'
-    """,
+    **{
+        name: _OF_OBJECTS.format(what=what, source=source)
+        for source, names in _OBJECT_RULES.items()
+        for name, what in zip(names, ("is_complete = false", "quarantined_count = 1"), strict=True)
+    },
     "every_price_source_answered": """
         insert into ops.source_status by name
         select

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from usage_pipeline import raw_tables as raw
 from usage_pipeline.assets.quota_mappings import mapping_rows
-from usage_pipeline.checks.sources import DAY_SOURCES, READ_SOURCES
+from usage_pipeline.checks.sources import ACCOUNT_SOURCES, DAY_SOURCES, READ_SOURCES
+from usage_pipeline.q_developer_tables import Q_DEVELOPER_ACTIVITY, Q_DEVELOPER_PROMPTS
 from usage_pipeline.warehouse import arrow_schema, replace_all
 from usage_pipeline_tests.marts.factory import NOVA, SONNET, Store, arns
 
@@ -139,7 +140,7 @@ def _readings(store: Store, scope: dict[str, str], day: dt.date) -> None:
         has_days = source in DAY_SOURCES
         store.add(
             raw.SOURCE_STATUS,
-            **scope,
+            **(scope | {"region": None} if source in ACCOUNT_SOURCES else scope),
             source=source.name,
             partition_date=day,
             status="ok",
@@ -152,18 +153,41 @@ def _readings(store: Store, scope: dict[str, str], day: dt.date) -> None:
     store.add(
         raw.LOG_DELIVERY, snapshot_date=day, is_on=True, bucket="logs", key_prefix="", source="aws", **_ids(scope)
     )
+    for source in (raw.INVOCATIONS, Q_DEVELOPER_PROMPTS, Q_DEVELOPER_ACTIVITY):
+        store.add(
+            raw.INGESTED_OBJECTS,
+            **_ids(scope),
+            source=source.name,
+            bucket="logs",
+            key=f"{scope['account_id']}/{scope['region']}/{day}.json.gz",
+            etag="e",
+            size_bytes=100_000,
+            folder_date=day,
+            record_count=2000,
+            quarantined_count=0,
+            is_complete=True,
+        )
     store.add(
-        raw.INGESTED_OBJECTS,
+        Q_DEVELOPER_PROMPTS,
         **_ids(scope),
-        source="invocations",
-        bucket="logs",
-        key=f"{scope['account_id']}/{scope['region']}/{day}.json.gz",
-        etag="e",
-        size_bytes=100_000,
-        folder_date=day,
-        record_count=2000,
-        quarantined_count=0,
-        is_complete=True,
+        usage_date=day,
+        ts=dt.datetime.combine(day, dt.time(9)),
+        product="q_developer",
+        kind="chat",
+        request_id=f"q-{scope['account_id']}-{day}",
+        user_id="a-user",
+        input_tokens=100,
+        output_tokens=400,
+        token_source="counted",
+    )
+    store.add(
+        Q_DEVELOPER_ACTIVITY,
+        **_ids(scope),
+        usage_date=day,
+        product="q_developer",
+        report="by_user_analytic",
+        user_id="a-user",
+        chat_messages_sent=2,
     )
     store.add(
         raw.CLOUDWATCH_SERIES,

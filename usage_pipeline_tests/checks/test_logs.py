@@ -10,7 +10,7 @@ from usage_pipeline_tests.checks.healthy import TODAY
 
 YESTERDAY = dt.date(2026, 11, 14)
 KEY = "444455556666/eu-west-1/2026-11-14.json.gz"
-RESEARCH_YESTERDAY = "region = 'eu-west-1' and folder_date = '2026-11-14'"
+RESEARCH_YESTERDAY = "source = 'invocations' and region = 'eu-west-1' and folder_date = '2026-11-14'"
 
 
 def quarantine(con: duckdb.DuckDBPyConnection, line: int | None, reason: str) -> None:
