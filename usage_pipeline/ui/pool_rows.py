@@ -29,7 +29,7 @@ _EXHAUSTION = """
     select
         pool_id,
         min(reaches_limit_on) as reaches_limit_on,
-        list(reaches_limit) as statuses,
+        list(reaches_limit) filter (where reaches_limit is not null) as statuses,
     from marts.quota_recommendations
     group by pool_id
 """
@@ -38,7 +38,8 @@ _EXHAUSTION = """
 def read_pool_rows(con: duckdb.DuckDBPyConnection, first_day: date, last_day: date, warning: float) -> list[Row]:
     """One row per pool that was used on the UTC days, both inclusive; `warning` is the share of a quota that is near.
 
-    `utilization_peak` is the highest share of any of its quotas in any minute, NULL while no limit is known.
+    `utilization_peak` is the highest share of any of its quotas in any minute, `minutes_over_limit` the minutes
+    over the quota that is passed most often; NULL while no limit is known.
     """
     days = {"first_day": first_day, "last_day": last_day}
     peaks: dict[str, list[Row]] = defaultdict(list)
@@ -66,7 +67,7 @@ def _row(pool: Row, peaks: list[Row], totals: Row, end: Row, warning: float) -> 
         has_traffic=True,
         has_rate_limit=pool["tpm_limit"] is not None or pool["rpm_limit"] is not None,
         utilization_peak=nearest["utilization_peak"] if nearest else None,
-        minutes_over_limit=sum(minutes),
+        minutes_over_limit=max(minutes, default=0),
         throttles=totals["throttles"] or 0,
     )
     risk = risk_of(exposure, warning)
@@ -80,7 +81,7 @@ def _row(pool: Row, peaks: list[Row], totals: Row, end: Row, warning: float) -> 
             "utilization_quota": nearest["quota"] if nearest else None,
             "headroom": nearest["headroom"] if nearest else None,
             "worst_minute": nearest["worst_minute"] if nearest else None,
-            "minutes_over_limit": sum(minutes) if minutes else None,
+            "minutes_over_limit": max(minutes, default=None),
             "reaches_limit": _reaches(end),
         }
     )
