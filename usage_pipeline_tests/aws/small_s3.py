@@ -48,13 +48,13 @@ class SmallS3:
         return status, {}, f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
 
     def _listing(self, query: dict[str, str]) -> str:
-        prefix, after = query.get("prefix", ""), query.get("continuation-token", "")
+        prefix, after = query.get("prefix", ""), query.get("continuation-token") or query.get("start-after", "")
         found: dict[str, str] = {}
         for key in sorted(self.objects):
             if not key.startswith(prefix):
                 continue
             folder, slash, _ = key[len(prefix) :].partition("/")
-            if slash:
+            if slash and "delimiter" in query:
                 name = f"{prefix}{folder}/"
                 found[name] = f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>"
             else:

@@ -177,6 +177,26 @@ def test_a_failure_of_more_than_thirty_days_ago_no_longer_counts(con: duckdb.Duc
     ]
 
 
+PROMPTS = "q_developer_prompts"
+
+
+def test_a_source_that_is_read_once_for_an_account_names_the_account_alone(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("insert into raw.scopes values ('444455556666', 'us-east-1', 'research', 'aws', true)")
+    note(con, PROMPTS, day("12"), region=None, finished_at=EARLIER)
+    note(con, PROMPTS, TODAY, region=None)
+
+    assert unanswered(con, PROMPTS) == [("research", None, "denied", day("12"), TODAY)]
+    assert RULES["every_scope_answered_for_q_developer_prompts"].subject == ("account_name",)
+
+
+def test_an_earlier_failure_of_it_does_not_count_when_the_day_had_been_read_whole(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    note(con, PROMPTS, day("13"), region=None, finished_at=EARLIER, covered_until=dt.datetime(2026, 11, 14))
+
+    assert unanswered(con, PROMPTS) == []
+
+
 # newest_day_is_read
 
 
