@@ -95,7 +95,7 @@ def _table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
 class _ReportReader:
     """One file while it is read."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     key: ObjectKey | None
     quarantine: Quarantine = field(default_factory=Quarantine)
     rows: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])

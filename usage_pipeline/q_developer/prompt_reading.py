@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, BinaryIO
 
@@ -85,9 +85,9 @@ def _prompts_at_once(document: bytearray) -> list[Prompt] | None:
 class _Element:
     """What should be one record."""
 
-    text: str
+    text: str = field(repr=False)
     """Its own text, without what separates it from the next one."""
-    value: Any
+    value: Any = field(repr=False)
     """Parsed JSON; None when it is not JSON."""
     is_json: bool
     is_last: bool
@@ -135,11 +135,16 @@ def _prompt(element: _Element) -> Prompt:
 
 
 def _ends_early(text: str) -> bool:
-    """Whether a list of records was begun and not ended."""
+    """Whether a list of records was begun and not ended, as far as the last brackets tell."""
     begin = _BEFORE_RECORDS.match(text)
-    if begin is None or "[" not in begin[0]:
+    if begin is None or not begin[0].strip():
         return False
-    return not text.rstrip().removesuffix("}").rstrip().endswith("]")
+    if "[" not in begin[0]:
+        return begin.end() == len(text)
+    ending = text.rstrip()
+    if "{" not in begin[0]:
+        return not ending.endswith("]")
+    return not (ending.endswith("}") and ending[:-1].rstrip().endswith("]"))
 
 
 def _elements(text: str) -> Iterator[_Element]:

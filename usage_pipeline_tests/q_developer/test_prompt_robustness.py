@@ -70,6 +70,9 @@ BROKEN = {
         [(None, "the object ends early")],
         False,
     ),
+    "cut before the records": (b'{"records": ', [], [(None, "the object ends early")], False),
+    "records that are no list": (b'{"records": {"a": 1}}', [], [(1, "none of the three kinds of request")], True),
+    "cut before the last bracket": (WHOLE[:-1], IDS, [(None, "the object ends early")], False),
     "cut before the brackets": (WHOLE[:-2], IDS, [(None, "the object ends early")], False),
     "plain text named gz": (b"\x1f\x8bhello", [], [(None, "the gzip stream is damaged or fails its checksum")], False),
 }
