@@ -73,7 +73,7 @@ def read_findings(
     cards, rest = with_findings(planned, opened)
     caching = sorted(caching_cards(known, days), key=lambda made: -(made.effect_value or 0))[:MOST_CACHING_CARDS]
     cards += [_check_card(known, finding) for finding in rest]
-    cards += _failed_check_cards(known, checks, opened)
+    cards += failed_check_cards(known, checks, opened)
     cards += _source_cards(known, scopes, checks)
     cards += [*max_tokens_cards(known, max_tokens), *endpoint_cards(known), *caching, *anomaly_cards(known)]
     return tuple(sorted(cards, key=urgency))
@@ -163,9 +163,7 @@ def _actions(finding: Finding) -> Iterator[Action]:
             yield Action("command", words["command"], step)
 
 
-def _failed_check_cards(
-    known: Known, checks: Sequence[CheckResult], opened: Sequence[Finding]
-) -> Iterator[FindingCard]:
+def failed_check_cards(known: Known, checks: Sequence[CheckResult], opened: Sequence[Finding]) -> Iterator[FindingCard]:
     """Failed checks of which no open finding is known, as on a warehouse that never told of findings."""
     told = {(finding.check_name, finding.asset) for finding in opened}
     for check in checks:

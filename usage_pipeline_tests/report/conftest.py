@@ -1,6 +1,7 @@
 """The sample warehouse and its report, made once for the tests of this folder."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from usage_pipeline.report.contents import Report, ReportSummary
 from usage_pipeline.report.numbers import read_report
 from usage_pipeline.report.write import write_report
 from usage_pipeline_tests.report.cost_sample import log_rows
+from usage_pipeline_tests.report.planned_sample import add_plans
 from usage_pipeline_tests.report.sample import GENERATED_AT, write_sample
 
 if TYPE_CHECKING:
@@ -101,3 +103,24 @@ def browser() -> "Iterator[Browser]":
         started = playwright.chromium.launch(executable_path=chromium, args=QUIET_START)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def planned_file(logged_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample with invocation logs, and with what planning and the checks say of it."""
+    path = tmp_path_factory.mktemp("planned") / "usage.duckdb"
+    shutil.copy(logged_file, path)
+    add_plans(path)
+    return path
+
+
+@pytest.fixture
+def planned(planned_file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(planned_file), read_only=True) as con:
+        yield con
+
+
+@pytest.fixture(scope="session")
+def planned_report(planned_file: Path) -> Report:
+    with duckdb.connect(str(planned_file), read_only=True) as con:
+        return read_report(con, ReportSettings(), GENERATED_AT)
