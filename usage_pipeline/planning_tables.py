@@ -25,9 +25,9 @@ PERCENTILE_CONFIDENCE = StoredTable(
         basis | varchar | active: minutes with traffic; all: every minute that was read, idle ones as 0
         percentile | varchar | p50, p90, p95, p99, p999 or max
         value | double | the percentile, tokens or requests per minute; a value that occurred
-        low | double | lower end of the 95 % interval; NULL for max
-        high | double | upper end of the 95 % interval; NULL for max
-        grade | varchar | high, medium or low; NULL for max
+        low | double | lower end of the 95 % interval; for max of the level passed once in 30 days, NULL if no tail fits
+        high | double | upper end of the 95 % interval
+        grade | varchar | high, medium or low; NULL without an interval
         data_points | bigint | minutes that were looked at
         days | integer | days of which anything is known
         window_start | date | first day
@@ -70,7 +70,8 @@ QUOTA_RECOMMENDATIONS = StoredTable(
         reaches_limit_earliest | date | in nine of ten cases not before
         reaches_limit_latest | date | in nine of ten cases not after
         request_text | varchar | text of the increase request; NULL unless the limit is below what is recommended
-        evidence_sql | varchar | query that shows the days behind it
+        trend_grade | varchar | of growth and dates: of the forecast two weeks ahead; NULL with fewer than 14 days
+        evidence_sql | varchar | query that shows the days behind it, and counts `peak` anew as `window_peak`
         as_of | date | last day that was looked at
     """
     ),
@@ -88,6 +89,9 @@ MAX_TOKENS_RECOMMENDATIONS = StoredTable(
         requests_without_max_tokens | bigint | of these, calls that set none: the model's maximum counts
         requests_without_latency | bigint | of these, calls whose log has no latency: it was filled in
         p999_output | bigint | P99.9 of answers that were not cut, tokens
+        p999_output_low | bigint | lower end of its 95 % interval
+        p999_output_high | bigint | upper end of its 95 % interval
+        grade | varchar | of it: high, medium or low
         max_tokens_p50 | bigint | usual max_tokens today
         max_tokens_max | bigint | highest max_tokens today
         recommended | bigint | cap that is enough; NULL when none is recommended
@@ -97,6 +101,7 @@ MAX_TOKENS_RECOMMENDATIONS = StoredTable(
         truncated_share_after | double | answers that would end at max_tokens; NULL when none is recommended
         freed_tokens | double | mean of tokens held that would be free; NULL when unknown or none is recommended
         more_at_once | bigint | more calls that fit at once into the limit; NULL when that is unknown
+        evidence_sql | varchar | query that counts the calls behind it anew, columns by the same names
         as_of | date | last day that was looked at
     """
     ),
@@ -113,6 +118,7 @@ QUOTA_FORECASTS = StoredTable(
         forecast | double | middle of what is expected, in the unit of the quota
         low | double | lower end of the 80 % interval
         high | double | upper end of the 80 % interval
+        grade | varchar | by known days and width of the interval: high, medium or low
         limit_value | bigint | newest limit; NULL when unknown
         as_of | date | last day that was looked at
     """
@@ -152,6 +158,7 @@ COST_FORECASTS = StoredTable(
         projected_usd | decimal(38, 12) | at the month's end, in cents; NULL without an earlier same weekday
         low_usd | decimal(38, 12) | lower end of the 80 % interval; NULL with fewer than seven comparable days
         high_usd | decimal(38, 12) | upper end of the 80 % interval
+        grade | varchar | by known days and width of the interval: high, medium or low; NULL without a projection
         projected_days | integer | days of the month to come or not known
         unpriced_calls | bigint | calls of the month whose cost is unknown and in no number
         as_of | date | newest whole day

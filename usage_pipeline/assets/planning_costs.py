@@ -12,7 +12,8 @@ from typing import Any
 import duckdb
 
 from usage_pipeline.planning.anomalies import SAME_WEEKDAYS
-from usage_pipeline.planning.month_end import month_end_cost
+from usage_pipeline.planning.month_end import MonthEnd, month_end_cost
+from usage_pipeline.planning.percentiles import Grade, Interval, grade
 from usage_pipeline.planning_inputs import WINDOW_DAYS
 
 Row = dict[str, Any]
@@ -62,6 +63,15 @@ def logged_days(con: duckdb.DuckDBPyConnection, last: dt.date) -> LoggedDays:
     for account_id, region, day in rows:
         found.by_scope.setdefault((account_id, region), set()).add(day)
     return found
+
+
+def _grade(found: MonthEnd, days: int) -> Grade | None:
+    """How far the month's end can be trusted, by the days of known cost and the interval; low without one."""
+    if found.projected is None:
+        return None
+    if found.low is None or found.high is None:
+        return "low"
+    return grade(days, float(found.projected), Interval(float(found.low), float(found.high)))
 
 
 _COSTS = """
@@ -128,6 +138,7 @@ def cost_forecast_rows(con: duckdb.DuckDBPyConnection, last: dt.date) -> list[Ro
                 "projected_usd": found.projected,
                 "low_usd": found.low,
                 "high_usd": found.high,
+                "grade": _grade(found, len(known.by_day)),
                 "projected_days": found.projected_days,
                 "unpriced_calls": known.unpriced_calls,
                 "as_of": last,

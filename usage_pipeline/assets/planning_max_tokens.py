@@ -10,10 +10,16 @@ from typing import Any
 import numpy as np
 
 from usage_pipeline.planning.max_tokens import Answers, MaxTokensRecommendation, recommend_max_tokens
+from usage_pipeline.planning.percentiles import Floats, grade, interval_of
 from usage_pipeline.planning_calls import LoggedCalls
+from usage_pipeline.planning_evidence import max_tokens_evidence
 from usage_pipeline.planning_inputs import DailyPeaks, Days, Pool, PoolMinutes, PoolTotals
 
 Row = dict[str, Any]
+
+SECONDS_PER_DAY = 86_400
+DRAWS = 200
+"""Draws behind the interval of answers; there are many applications."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,8 @@ def max_tokens_rows(facts: PoolFacts) -> list[Row]:
                 "as_of": facts.days.last,
             }
             | _max_tokens_columns(found, answers)
+            | _confidence_columns(found, answers, calls.start[at])
+            | {"evidence_sql": max_tokens_evidence(facts.pool.pool_id, application, found.recommended, facts.days)}
         )
     return rows
 
@@ -86,7 +94,22 @@ def _max_tokens_columns(found: MaxTokensRecommendation, answers: Answers) -> Row
     }
 
 
+def _confidence_columns(found: MaxTokensRecommendation, answers: Answers, start: Floats) -> Row:
+    """The interval of the P99.9 of answers that were not cut, from whole days drawn again, and its grade."""
+    complete = ~answers.is_truncated
+    day = (start[complete] // SECONDS_PER_DAY).astype(np.int64)
+    outputs = answers.output[complete].astype(np.float64)
+    interval = interval_of(outputs, day - day.min(), "p999", draws=DRAWS) if len(day) else None
+    if interval is None or found.p999_output is None:
+        return {"p999_output_low": None, "p999_output_high": None, "grade": None}
+    return {
+        "p999_output_low": int(interval.low),
+        "p999_output_high": int(interval.high),
+        "grade": grade(len(np.unique(day)), found.p999_output, interval),
+    }
+
+
 def _logged_seconds(facts: PoolFacts) -> float:
     """Time from the first day with a logged call of the pool to the end of the window."""
-    first_day = int(facts.calls.start.min() // 86_400) * 86_400
+    first_day = int(facts.calls.start.min() // SECONDS_PER_DAY) * SECONDS_PER_DAY
     return float((facts.days.first_minute + facts.days.minutes) * 60 - first_day)

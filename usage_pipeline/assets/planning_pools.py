@@ -35,11 +35,13 @@ from usage_pipeline.planning.percentiles import (
     known_days,
     nearest_rank,
     percentiles,
+    return_interval,
     return_level,
 )
-from usage_pipeline.planning.recommendations import Kind, QuotaRecommendation, QuotaUse, recommend_quota
+from usage_pipeline.planning.recommendations import LEAD_DAYS, Kind, QuotaRecommendation, QuotaUse, recommend_quota
 from usage_pipeline.planning.reservations import held_by_minute, hold_in_peak_hours
-from usage_pipeline.planning_inputs import COMPLETE, DailyPeaks, Days, Pool
+from usage_pipeline.planning_evidence import quota_evidence
+from usage_pipeline.planning_inputs import COMPLETE, DailyPeaks, Pool
 
 DAYS_AHEAD = 30
 """Days that are forecast."""
@@ -73,10 +75,11 @@ class PoolRows:
 
 @dataclass(frozen=True)
 class _Measured:
-    """Percentiles of one grid on one basis, with their intervals."""
+    """Percentiles of one grid on one basis, with their intervals; `highest` is that of the return level."""
 
     percentiles: Percentiles
     intervals: Mapping[Level, Interval]
+    highest: Interval | None
     days: int
 
     def grade(self, level: Level) -> Grade | None:
@@ -87,7 +90,7 @@ class _Measured:
 def rows_of_pool(facts: PoolFacts) -> PoolRows:
     """All rows of one pool."""
     measured: dict[Kind, Mapping[Basis, _Measured]] = {
-        kind: {basis: _measure(facts.minutes.of(kind), basis) for basis in _BASES} for kind in _KINDS
+        kind: _measure(facts.minutes.of(kind), facts.days.minutes) for kind in _KINDS
     }
     trends = {quota: fit_trend(peaks.values) for quota, peaks in facts.peaks.items()}
     return PoolRows(
@@ -108,8 +111,9 @@ def rows_of_pool(facts: PoolFacts) -> PoolRows:
     )
 
 
-def _measure(grid: Floats, basis: Basis) -> _Measured:
-    return _Measured(percentiles(grid, basis), intervals(grid, basis), known_days(grid))
+def _measure(grid: Floats, minutes: int) -> dict[Basis, _Measured]:
+    highest, days = return_interval(grid, minutes), known_days(grid)
+    return {basis: _Measured(percentiles(grid, basis), intervals(grid, basis), highest, days) for basis in _BASES}
 
 
 def _percentile_rows(facts: PoolFacts, quota: str, basis: Basis, found: _Measured) -> list[Row]:
@@ -134,8 +138,17 @@ def _percentile_rows(facts: PoolFacts, quota: str, basis: Basis, found: _Measure
         }
         for level in _LEVELS
     ]
-    highest = {"percentile": "max", "value": found.percentiles.max, "low": None, "high": None, "grade": None}
-    return [*rows, shared | highest]
+    return [*rows, shared | _highest(found)]
+
+
+def _highest(found: _Measured) -> Row:
+    """The maximum, with the interval of the level that is passed once in the window, as wide as to hold it."""
+    value = found.percentiles.max
+    row: Row = {"percentile": "max", "value": value, "low": None, "high": None, "grade": None}
+    if found.highest is None or value is None:
+        return row
+    around = Interval(min(found.highest.low, value), max(found.highest.high, value))
+    return row | {"low": around.low, "high": around.high, "grade": grade(found.days, value, around)}
 
 
 # Recommended quotas
@@ -217,12 +230,26 @@ def _quota_columns(facts: PoolFacts, quota: str, trend: Trend | None) -> Row:
         "daily_growth": trend.daily_growth(50) if trend else None,
         "daily_growth_low": trend.daily_growth(LOW) if trend else None,
         "daily_growth_high": trend.daily_growth(HIGH) if trend else None,
-        "evidence_sql": evidence_sql(pool.pool_id, quota, facts.days),
+        "trend_grade": _trend_grade(trend),
+        "evidence_sql": quota_evidence(pool.pool_id, quota, facts.days, _known_points(facts, quota)),
         "as_of": last,
     }
     for column, share in MARKS.items():
         row |= _exhaustion_columns(column, None if limit is None else exhaustion(trend, limit, share, last))
     return row
+
+
+def _known_points(facts: PoolFacts, quota: str) -> int:
+    """Minutes of which it is known what the quota counted in them."""
+    return 0 if quota == "tpd" else int(np.count_nonzero(~np.isnan(facts.minutes.of(quota))))
+
+
+def _trend_grade(trend: Trend | None) -> Grade | None:
+    """How far the trend can be trusted: the grade of the forecast for when a new quota is there."""
+    if trend is None:
+        return None
+    found = forecast_peaks(trend, LEAD_DAYS)
+    return grade(trend.days, float(found.middle[-1]), Interval(float(found.low[-1]), float(found.high[-1])))
 
 
 def _exhaustion_columns(column: str, found: Exhaustion | None) -> Row:
@@ -232,16 +259,6 @@ def _exhaustion_columns(column: str, found: Exhaustion | None) -> Row:
         f"{column}_earliest": found.earliest if found else None,
         f"{column}_latest": found.latest if found else None,
     }
-
-
-def evidence_sql(pool_id: str, quota: str, days: Days) -> str:
-    """A query to paste into DuckDB: the days of the pool behind its recommendation."""
-    quoted = pool_id.replace("'", "''")
-    return (
-        "select usage_date, limit_value, peak, p50, p99, utilization_peak, throttles, worst_minute "
-        f"from marts.quota_headroom where pool_id = '{quoted}' and quota = '{quota}' "
-        f"and usage_date between '{days.first}' and '{days.last}' order by usage_date"
-    )
 
 
 def _hold(facts: PoolFacts) -> int | None:
@@ -299,6 +316,7 @@ def _forecast_rows(facts: PoolFacts, quota: str, trend: Trend) -> list[Row]:
             "forecast": middle,
             "low": low,
             "high": high,
+            "grade": grade(trend.days, middle, Interval(low, high)),
             "limit_value": facts.pool.limits[quota],
             "as_of": facts.days.last,
         }

@@ -4,6 +4,7 @@ Here: the grid, nearest-rank percentiles, their interval from resampled days, th
 reading minutes from tables, percentiles of the windows that `marts.usage_statistics` shows.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -143,12 +144,28 @@ def resampled_percentiles(grid: Floats, basis: Basis, seed: int = 0, draws: int 
     if not len(at):
         return np.empty((0, len(PER_MILLE)))
     at = at[np.argsort(grid[at], kind="stable")]
-    times = np.zeros((draws, len(grid) // DAY + 1))
+    return _weighted_percentiles(grid[at], at // DAY, _drawn_days(days, len(grid) // DAY, seed, draws), PER_MILLE)
+
+
+def interval_of(values: Floats, day: Integers, level: Level, seed: int = 0, draws: int = DRAWS) -> Interval | None:
+    """The interval of a percentile of values of days, which are numbers from 0 on; None when there are no values."""
+    if not len(values):
+        return None
+    order = np.argsort(values, kind="stable")
+    times = _drawn_days(np.unique(day), int(day.max()) + 1, seed, draws)
+    drawn = _weighted_percentiles(values[order], day[order], times, {level: PER_MILLE[level]})
+    low, high = np.percentile(drawn, CONFIDENCE)
+    return Interval(float(low), float(high))
+
+
+def _drawn_days(days: Integers, length: int, seed: int, draws: int) -> Floats:
+    """How often each draw has each day, one row per draw; only `days` are drawn, and a day that is none is last."""
+    times = np.zeros((draws, length + 1))
     times[:, days] = np.random.default_rng(seed).multinomial(len(days), np.full(len(days), 1 / len(days)), draws)
-    return _weighted_percentiles(grid[at], at // DAY, times)
+    return times
 
 
-def _weighted_percentiles(ordered: Floats, day: Integers, times: Floats) -> Floats:
+def _weighted_percentiles(ordered: Floats, day: Integers, times: Floats, levels: Mapping[Level, int]) -> Floats:
     """Percentiles of ordered values, each counted as often as its day; `times` has an empty day at its end."""
     draws, nothing = len(times), times.shape[1] - 1
     blocks = -(-len(ordered) // _BLOCK)
@@ -158,8 +175,8 @@ def _weighted_percentiles(ordered: Floats, day: Integers, times: Floats) -> Floa
     up_to = np.cumsum(times @ held, axis=1)
     # A draw can hold idle days only; it says nothing of the others.
     rows = np.flatnonzero(up_to[:, -1])
-    found = np.empty((draws, len(PER_MILLE)))
-    for column, share in enumerate(PER_MILLE.values()):
+    found = np.empty((draws, len(levels)))
+    for column, share in enumerate(levels.values()):
         rank = -(-up_to[:, -1].astype(np.int64) * share // 1000)[:, None]
         in_block = np.minimum((up_to < rank).sum(axis=1), blocks - 1)
         before = np.where(in_block > 0, up_to[np.arange(draws), in_block - 1], 0.0)
@@ -201,6 +218,43 @@ def return_level(grid: Floats, minutes: int) -> ReturnLevel | None:
     passed = max(minutes * count / len(values), 1.0)
     # ((passed ^ shape) - 1) / shape, and its limit log(passed) for a shape near 0.
     return ReturnLevel(threshold + scale * float(special.boxcox(passed, shape)), minutes, count, shape, scale)
+
+
+def return_interval(grid: Floats, minutes: int, seed: int = 0, draws: int = DRAWS) -> Interval | None:
+    """The interval of the return level, from whole days drawn again; None where the maximum stands in for it.
+
+    P99 stays where it is. A draw whose tail cannot be fitted counts with its highest minute.
+    """
+    level = return_level(grid, minutes)
+    if level is None or level.shape is None:
+        return None
+    days = np.flatnonzero(~np.isnan(grid).reshape(-1, DAY).all(axis=1))
+    times = _drawn_days(days, len(grid) // DAY, seed, draws)
+    known = (~np.isnan(grid)).reshape(-1, DAY).sum(axis=1)
+    threshold = nearest_rank(np.sort(_data_points(grid, "all")), PER_MILLE["p99"]) or 0.0
+    at = np.flatnonzero(grid > threshold)
+    at = at[np.argsort(grid[at], kind="stable")]
+    passed = times[:, :-1] @ known
+    drawn = _drawn_levels(grid[at] - threshold, times[:, at // DAY], minutes, passed)
+    low, high = np.percentile(threshold + drawn, CONFIDENCE)
+    return Interval(float(low), float(high))
+
+
+def _drawn_levels(excess: Floats, times: Floats, minutes: int, points: Floats) -> Floats:
+    """Return levels above the threshold from ordered excesses, one per row of how often each counts."""
+    count = times.sum(axis=1)
+    highest = np.where(times > 0, excess, 0).max(axis=1)
+    before = np.cumsum(times, axis=1) - times
+    # Equal excesses take the ranks from `before` + 1 on.
+    ranks_left = times * (count[:, None] - before) - times * (times + 1) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = times @ excess / count
+        weighted = ranks_left @ excess / (count * (count - 1))
+        spread = mean - 2 * weighted
+        shape, scale = 2 - mean / spread, 2 * mean * weighted / spread
+        level = scale * special.boxcox(np.maximum(minutes * count / points, 1), shape)
+    is_fitted = (count >= LEAST_EXCESSES) & (spread > _SAME * mean) & (shape <= HEAVIEST_TAIL)
+    return np.where(is_fitted, level, highest)
 
 
 def _pareto(excess: Floats) -> tuple[float, float] | None:

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from usage_pipeline.assets.planning import planning_rows
-from usage_pipeline.assets.planning_pools import evidence_sql
+from usage_pipeline.planning_evidence import max_tokens_evidence, quota_evidence
 from usage_pipeline.planning_inputs import Days, daily_peaks, newest_whole_days, used_pools
 from usage_pipeline.planning_tables import PLANNING_TABLES
 from usage_pipeline.warehouse import arrow_schema, prepare_tables
@@ -88,7 +88,10 @@ def test_idle_minutes_count_in_all_and_not_in_active(con: duckdb.DuckDBPyConnect
     active = only(found, basis="active", percentile="p999", **at)
     assert active["low"] <= active["value"] <= active["high"]
     assert (active["days"], active["window_start"], active["window_end"]) == (30, dt.date(2026, 10, 16), DAY)
-    assert (only(found, basis="all", percentile="max", **at)["value"],) == highest
+    maximum = only(found, basis="all", percentile="max", **at)
+    assert (maximum["value"],) == highest
+    assert maximum["low"] <= maximum["value"] <= maximum["high"]
+    assert {row["grade"] for row in found if row["low"] is not None} <= {"high", "medium", "low"}
 
 
 def test_a_minute_of_unknown_consumption_makes_its_day_unknown_and_not_idle(
@@ -175,13 +178,32 @@ def test_a_daily_quota_has_dates_and_no_recommended_value(rows: Rows) -> None:
     assert row["reaches_limit"] in ("dated", "later")
 
 
-def test_the_evidence_is_a_query_that_shows_every_day(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
+def test_the_evidence_of_a_quota_shows_every_day_and_counts_its_peak_anew(
+    con: duckdb.DuckDBPyConnection, rows: Rows
+) -> None:
+    assert {row["quota"] for row in rows["quota_recommendations"]} == {"tpm", "rpm", "tpd"}
     for row in rows["quota_recommendations"]:
-        assert len(con.execute(row["evidence_sql"]).fetchall()) == 30
+        shown = con.execute(row["evidence_sql"]).to_arrow_table().to_pylist()
+        assert len(shown) == 30
+        assert {each["window_peak"] for each in shown} == {row["peak"]}
+
+
+def test_the_evidence_of_max_tokens_counts_its_calls_anew(con: duckdb.DuckDBPyConnection) -> None:
+    # One answer in ten thousand was cut, and some are longer than what is recommended.
+    con.execute(
+        """
+        update marts.invocations set stop_reason = 'Max_Tokens' where application = 'chat' and ts::time = '05:05:01';
+        update marts.invocations set output_tokens = 300 where application = 'chat' and ts::time = '06:05:01'
+        """
+    )
+    for row in by_table(con)["max_tokens_recommendations"]:
+        (shown,) = con.execute(row["evidence_sql"]).to_arrow_table().to_pylist()
+        assert {name: row[name] for name in shown} == pytest.approx(shown)
 
 
 def test_the_evidence_quotes_what_aws_named() -> None:
-    assert "pool_id = 'a''b'" in evidence_sql("a'b", "tpm", Days(DAY, DAY))
+    assert "pool_id = 'a''b'" in quota_evidence("a'b", "tpm", Days(DAY, DAY))
+    assert "application = 'a''b'" in max_tokens_evidence("pool", "a'b", None, Days(DAY, DAY))
 
 
 def test_max_tokens_far_above_the_answers_is_lowered(rows: Rows) -> None:

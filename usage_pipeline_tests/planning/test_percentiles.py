@@ -12,12 +12,15 @@ from usage_pipeline.planning.percentiles import (
     Grade,
     Interval,
     Percentiles,
+    _drawn_levels,
     dense_minutes,
     grade,
+    interval_of,
     intervals,
     known_days,
     percentiles,
     resampled_percentiles,
+    return_interval,
     return_level,
 )
 
@@ -176,6 +179,39 @@ def test_return_level_finds_the_tail_that_made_the_data(shape: float) -> None:
     assert found.excesses == 10_000
 
 
+def test_the_interval_of_values_is_that_of_their_grid() -> None:
+    grid = np.random.default_rng(6).lognormal(size=14 * DAY)
+    found = interval_of(grid, np.arange(len(grid)) // DAY, "p999", seed=3, draws=100)
+    assert found == intervals(grid, "all", seed=3, draws=100)["p999"]
+    assert interval_of(np.empty(0), np.empty(0, dtype=np.int64), "p999") is None
+
+
+def test_days_without_values_are_not_drawn() -> None:
+    assert interval_of(np.array([5.0, 5, 5]), np.array([0, 4, 9]), "p50", draws=50) == Interval(5, 5)
+
+
+def test_interval_of_the_return_level_holds_the_true_level_nearly_as_often_as_it_says() -> None:
+    true = stats.gamma.isf(1 / MONTH, 2)
+    found = [return_interval(np.random.default_rng(seed).gamma(2, 1, MONTH), MONTH, draws=100) for seed in range(40)]
+    assert np.mean([each.low <= true <= each.high for each in found if each]) >= 0.8
+
+
+def test_drawn_levels_are_those_of_the_days_that_were_drawn() -> None:
+    grid = np.random.default_rng(7).gamma(2, 1, 30 * DAY)
+    threshold = np.percentile(grid, 99, method="inverted_cdf")
+    at = np.flatnonzero(grid > threshold)
+    at = at[np.argsort(grid[at])]
+    once, twice = np.ones((1, len(at))), np.full((1, len(at)), 2.0)
+    level = return_level(grid, MONTH)
+    assert level is not None
+    drawn = _drawn_levels(grid[at] - threshold, once, MONTH, np.array([len(grid)]))
+    assert threshold + drawn[0] == pytest.approx(level.value)
+    doubled = return_level(np.concatenate([grid, grid]), MONTH)
+    assert doubled is not None
+    drawn = _drawn_levels(grid[at] - threshold, twice, MONTH, np.array([2 * len(grid)]))
+    assert threshold + drawn[0] == pytest.approx(doubled.value)
+
+
 def test_a_tail_that_is_too_heavy_or_too_short_is_not_extrapolated() -> None:
     rng = np.random.default_rng(5)
     heavy = np.append(rng.uniform(0, 1, 99_000), 1 + rng.pareto(1.2, 1000))
@@ -184,6 +220,7 @@ def test_a_tail_that_is_too_heavy_or_too_short_is_not_extrapolated() -> None:
         found = return_level(values, MONTH)
         assert found is not None
         assert (found.value, found.shape, found.scale) == (values.max(), None, None)
+        assert return_interval(np.append(values, np.full(-len(values) % DAY, np.nan)), MONTH) is None
 
 
 def test_equal_excesses_have_no_tail() -> None:
