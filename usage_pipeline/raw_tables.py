@@ -460,9 +460,9 @@ SOURCE_STATUS = StoredTable(
     "source_status",
     "One row per scope, source and partition: how the latest reading went. Never says zero use when it could not read.",
     columns_of("""
-        account_id | varchar | twelve digits; NULL when the account could not be reached to ask
+        account_id | varchar | twelve digits; NULL when the account could not be reached or was not to be asked
         account_name | varchar | the account's name in the configuration
-        region | varchar | source Region; NULL when the account could not be reached
+        region | varchar | source Region; NULL when the account could not be reached, or is read as a whole
         source | varchar | the raw table that the source fills, such as cloudwatch_metrics
         partition_date | date | UTC day of the partition
         status | varchar | ok, empty, denied, throttled or failed
