@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from usage_pipeline.q_developer.object_keys import ObjectKey, day_folder, log_type_prefixes, recognise
@@ -78,6 +78,7 @@ def test_the_folders_to_list_are_those_that_aws_writes() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(
     prefix=st.sampled_from(["", "q", "q/logs", "AWSLogs"]),
     region=st.sampled_from(["us-east-1", "eu-west-3", "me-central-1", "us-gov-east-1"]),

@@ -111,12 +111,14 @@ def test_no_bytes_are_an_error(data: bytes) -> None:
     assert parse_prompts(whole[:-2] + b"," + data, KEY).rows.column("request_id").to_pylist()[:1] == ["chat-1"]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_no_text_of_a_time_is_an_error(text: str) -> None:
     time = utc_time(text)
     assert time is None or time.tzinfo is None
 
 
+@settings(deadline=None)
 @given(TIMES, st.timezones())
 def test_a_time_of_any_zone_is_utc(time: dt.datetime, zone: Any) -> None:
     local = time.replace(tzinfo=dt.UTC).astimezone(zone)

@@ -37,12 +37,14 @@ def test_columns_may_be_in_any_order_added_or_lacking(
     assert parsed.quarantined_count == 0
 
 
+@settings(deadline=None)
 @given(st.dates(dt.date(1000, 1, 1)))
 def test_a_day_is_the_same_in_every_spelling(day: dt.date) -> None:
     written = (day.strftime("%m-%d-") + f"{day.year:04}", day.strftime("%m/%d/") + f"{day.year:04}", day.isoformat())
     assert [report_cells.date(cell) for cell in written] == [day] * 3
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_a_cell_is_a_value_or_an_error_without_text(cell: str) -> None:
     for read in (report_cells.date, report_cells.user, report_cells.count, report_cells.credits, report_cells.truth):
@@ -52,6 +54,7 @@ def test_a_cell_is_a_value_or_an_error_without_text(cell: str) -> None:
             assert (str(error), error.__context__) == ("", None)  # noqa: PT017 - either outcome is right
 
 
+@settings(deadline=None)
 @given(st.decimals(0, 999_999_999_999, allow_nan=False, places=6))
 def test_credits_are_exact(amount: Decimal) -> None:
     assert report_cells.credits(str(amount)) == amount

@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from usage_pipeline.q_developer import tokenizer
@@ -79,6 +79,7 @@ def test_counting_opens_no_connection() -> None:
     assert ended.stdout.split() == ["counted", "4"]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_a_text_has_at_most_a_token_for_each_byte(text: str) -> None:
     count = tokenizer.token_counter().count
