@@ -1,13 +1,17 @@
-"""What tests of whole days share: one simulated organisation for each test process."""
+"""What tests share: one simulated organisation and one browser for each test process."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from usage_pipeline.sandbox import RunningSandbox, start_in_thread
 from usage_pipeline_tests.pipeline_runs import ORGANISATION
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 LONGEST_FIRST = (
     "test_pipeline.py",
@@ -49,3 +53,19 @@ def organisation(_organisation: RunningSandbox) -> Iterator[RunningSandbox]:
     _organisation.forget_calls()
     yield _organisation
     _organisation.set_faults([])
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """Chromium, started once; only tests that use it wait for its driver's import."""
+    from playwright.sync_api import sync_playwright
+
+    from usage_pipeline_tests.report.browser import CHROMIUM_NAMES, QUIET_START, find_chromium
+
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip(f"no Chromium: none of {', '.join(CHROMIUM_NAMES)} is on the path and CHROMIUM is not set")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=QUIET_START)
+        yield started
+        started.close()

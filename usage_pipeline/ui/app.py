@@ -23,7 +23,7 @@ PAGES: tuple[ModuleType, ...] = (overview, quotas, cost, callers, performance, c
 _STYLE = """
 <style>
 [data-testid="stMetricValue"] { font-size: 1.3rem; }
-[data-testid="stElementToolbarButton"]:has([aria-label="Download as CSV"]) { display: none; }
+[data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) { display: none; }
 </style>
 """
 

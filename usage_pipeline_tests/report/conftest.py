@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pytest
@@ -16,9 +16,6 @@ from usage_pipeline.report.write import write_report
 from usage_pipeline_tests.report.cost_sample import log_rows
 from usage_pipeline_tests.report.planned_sample import add_plans
 from usage_pipeline_tests.report.sample import GENERATED_AT, write_sample
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -87,22 +84,6 @@ def logged_page(logged_file: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     with duckdb.connect(str(logged_file), read_only=True) as con:
         write_report(con, folder / "report.html", folder / "report.json", ReportSettings(), GENERATED_AT)
     return folder / "report.html"
-
-
-@pytest.fixture(scope="session")
-def browser() -> "Iterator[Browser]":
-    """Chromium, started once; only tests that use it wait for its driver's import."""
-    from playwright.sync_api import sync_playwright
-
-    from usage_pipeline_tests.report.browser import CHROMIUM_NAMES, QUIET_START, find_chromium
-
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip(f"no Chromium: none of {', '.join(CHROMIUM_NAMES)} is on the path and CHROMIUM is not set")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=QUIET_START)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="session")
