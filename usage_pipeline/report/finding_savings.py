@@ -63,7 +63,7 @@ def _frees_much(pool: Pool, row: MaxTokens) -> bool:
 
 def _max_tokens_card(known: Known, pool: Pool, found: MaxTokens) -> FindingCard:
     sql = (
-        "select requests, max_tokens_p50, p999_output, recommended, "
+        "select requests, max_tokens_p50, p999_output, p999_output_low, p999_output_high, recommended, "
         "round(100 * truncated_share_after, 3) as cut_percent, round(freed_tokens) as freed_tokens "
         f"from marts.max_tokens_recommendations where pool_id = {sql_text(found.pool_id)} "
         f"and application = {sql_text(found.application)}"
@@ -83,15 +83,12 @@ def _max_tokens_card(known: Known, pool: Pool, found: MaxTokens) -> FindingCard:
         "ADVICE",
         says["title"].format(**words),
         pool=pool,
+        grade=found.grade,
         effect=says["effect"].format(**words),
         effect_value=found.freed_tokens,
         effect_unit=unit_text("tokens"),
         evidence_sql=sql,
-        rows_sql=(
-            "select max_tokens, count(*) as calls, max(output_tokens) as longest_answer from marts.invocations "
-            f"where pool_id = {sql_text(found.pool_id)} and application = {sql_text(found.application)} "
-            "and error_code is null group by max_tokens order by calls desc"
-        ),
+        rows_sql=found.evidence_sql,
         evidence=evidence(row, _MAX_TOKENS_NUMBERS),
         actions=(advice(says["advice"].format(**words)),),
     )
@@ -100,7 +97,7 @@ def _max_tokens_card(known: Known, pool: Pool, found: MaxTokens) -> FindingCard:
 _MAX_TOKENS_NUMBERS = (
     Number("requests", "requests", "requests"),
     Number("max_tokens_p50", "max_tokens_p50", "tokens"),
-    Number("p999_output", "p999_output", "tokens"),
+    Number("p999_output", "p999_output", "tokens", "p999_output_low", "p999_output_high"),
     Number("recommended", "recommended_max_tokens", "tokens"),
     Number("cut_percent", "cut_percent", "percent"),
     Number("freed_tokens", "freed_tokens", "tokens"),

@@ -144,8 +144,11 @@ def _check_card(known: Known, finding: Finding) -> FindingCard:
 def _told_along(finding: Finding) -> Iterator[Evidence]:
     """What the check says of the thing beside its value, such as a reason or the name of a quota."""
     for name, value in json.loads(finding.evidence).items():
-        if value is not None and name not in _SCOPE_NAMES and isinstance(value, str | int | float):
-            yield Evidence(name.replace("_", " "), short(value) if isinstance(value, str) else value)
+        if name in _SCOPE_NAMES or not isinstance(value, str | int | float):
+            continue
+        told = texts()["yes" if value else "no"] if isinstance(value, bool) else value
+        label = name.replace("_", " ")
+        yield Evidence(label[:1].upper() + label[1:], short(told) if isinstance(told, str) else told)
 
 
 def _text(value: Any) -> str | None:

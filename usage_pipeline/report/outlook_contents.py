@@ -31,6 +31,7 @@ class QuotaOutlook:
     daily_growth: float | None
     daily_growth_low: float | None
     daily_growth_high: float | None
+    trend_grade: str | None
     reaches_80pct: str | None
     reaches_80pct_on: date | None
     reaches_80pct_earliest: date | None
@@ -52,6 +53,7 @@ class ForecastDay:
     forecast: float | None
     low: float | None
     high: float | None
+    grade: str | None
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class MonthCost:
     projected_usd: Decimal | None
     low_usd: Decimal | None
     high_usd: Decimal | None
+    grade: str | None
     projected_days: int
     unpriced_calls: int
     as_of: date
@@ -110,6 +113,9 @@ class MaxTokens:
     application: str
     requests: int
     p999_output: int | None
+    p999_output_low: int | None
+    p999_output_high: int | None
+    grade: str | None
     max_tokens_p50: int | None
     max_tokens_max: int | None
     recommended: int | None
@@ -119,4 +125,5 @@ class MaxTokens:
     truncated_share_after: float | None
     freed_tokens: float | None
     more_at_once: int | None
+    evidence_sql: str | None
     as_of: date

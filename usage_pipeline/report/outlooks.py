@@ -44,6 +44,7 @@ _FORECASTS = """
         forecast,
         low,
         high,
+        grade,
     from marts.quota_forecasts
     order by pool_id, quota, usage_date
 """
@@ -121,7 +122,7 @@ def exhaustion(outlooks: Iterable[tuple[str, QuotaOutlook]]) -> Exhaustion | Non
         on=outlook.reaches_limit_on,
         earliest=outlook.reaches_limit_earliest,
         latest=outlook.reaches_limit_latest,
-        grade=outlook.grade,
+        grade=outlook.trend_grade,
     )
 
 

@@ -40,7 +40,7 @@ def add_plans(path: Path) -> None:
 
 
 def _recommendations() -> list[dict[str, Any]]:
-    growth = {"daily_growth": 0.02, "daily_growth_low": 0.01, "daily_growth_high": 0.03}
+    growth = {"trend_grade": "medium", "daily_growth": 0.02, "daily_growth_low": 0.01, "daily_growth_high": 0.03}
     dated = {
         "reaches_80pct": "reached",
         "reaches_limit": "dated",
@@ -93,6 +93,10 @@ def _max_tokens() -> list[dict[str, Any]]:
         "application": HOSTILE_APPLICATION,
         "requests": 5_000,
         "p999_output": 900,
+        "p999_output_low": 850,
+        "p999_output_high": 940,
+        "grade": "high",
+        "evidence_sql": "select count(*) as requests from marts.invocations",
         "max_tokens_p50": 64_000,
         "max_tokens_max": 64_000,
         "recommended": 1_088,

@@ -138,8 +138,8 @@ def test_finding_of_a_check_has_its_evidence_and_steps(planned_report: Report) -
     assert numbers(made) == {
         "Value": 800,
         "Threshold": 2000,
-        "quota name": f"tokens for {HOSTILE_NAME}",
-        "adjustable": True,
+        "Quota name": f"tokens for {HOSTILE_NAME}",
+        "Adjustable": "yes",
     }
     assert actions(made, "command") == [
         "aws service-quotas request-service-quota-increase --service-code bedrock --quota-code L-C0326783 "

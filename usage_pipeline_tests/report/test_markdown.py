@@ -74,7 +74,7 @@ def test_cost_says_its_change(logged_report: Report, before: Decimal | None, cha
 
 def test_cost_of_the_month_has_its_interval(logged_report: Report) -> None:
     month = MonthCost(
-        date(2026, 11, 1), Decimal(5), Decimal(10), Decimal(9), Decimal("11.5"), 15, 0, date(2026, 11, 15)
+        date(2026, 11, 1), Decimal(5), Decimal(10), Decimal(9), Decimal("11.5"), "low", 15, 0, date(2026, 11, 15)
     )
     text = report_markdown(dataclasses.replace(logged_report, month=month))
     assert "- 2026-11 so far 5.00 USD, at its end 10.00 USD (9.00 to 11.50)\n" in text
