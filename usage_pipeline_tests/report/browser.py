@@ -81,6 +81,7 @@ class Opened:
 def open_report(browser: Browser, report_file: Path, fragment: str = "", **context: Any) -> Opened:
     """The report in a context of its own, whose network is off."""
     tab = browser.new_context(**{"offline": True, "viewport": DESKTOP} | context).new_page()
+    tab.set_default_timeout(PATIENCE / 2)
     opened = Opened(tab, report_file.as_uri())
     tab.on("console", lambda message: opened.complaints.append(message.text))
     tab.on("pageerror", lambda error: opened.complaints.append(str(error)))

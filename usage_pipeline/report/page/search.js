@@ -33,7 +33,7 @@ function matchingEntries(entries, text) {
 class Search {
   constructor() {
     this.input = element("input", {
-      type: "search", "aria-label": words.search.title, placeholder: words.search.placeholder, autocomplete: "off", spellcheck: "false",
+      type: "text", "aria-label": words.search.title, placeholder: words.search.placeholder, autocomplete: "off", spellcheck: "false",
       role: "combobox", "aria-expanded": "true", "aria-controls": "search-results", "aria-autocomplete": "list",
     });
     this.list = element("ul", { id: "search-results", role: "listbox", "aria-label": words.search.results });

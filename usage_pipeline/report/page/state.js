@@ -28,7 +28,9 @@ function change(values, isStep = true) {
   tell(before);
 }
 
+let isRead = false; // until the address is read, it is not written over
 function writeAddress(isStep) {
+  if (!isRead) return;
   const hash = formatHash(state, initial, anchor);
   if (hash === location.hash || (hash === "#" && !location.hash)) return;
   history[isStep ? "pushState" : "replaceState"](null, "", hash);
@@ -47,6 +49,7 @@ function known(read) {
 }
 
 function readAddress() {
+  isRead = true;
   const read = readHash(location.hash, initial);
   const before = state;
   state = known(read.state);
@@ -95,7 +98,7 @@ function rememberOpen(details) {
     const open = { ...state.open };
     if (details.open === isOpenAtFirst) delete open[details.id];
     else open[details.id] = details.open ? "1" : "0";
-    change({ open }, false);
+    if (open[details.id] !== state.open[details.id]) change({ open }, false);
   });
   watch(["open"], () => {
     const wanted = details.id in state.open ? state.open[details.id] === "1" : isOpenAtFirst;

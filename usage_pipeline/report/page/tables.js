@@ -211,7 +211,7 @@ class PageTable {
   csvRows() {
     const heads = [...this.table.tHead.rows[0].cells];
     const rows = [...this.table.tBodies[0].rows].filter((row) => !row.hidden);
-    return [heads.map(plainText), ...rows.map((row) => heads.map((_, place) => csvValue(cellAt(row, place))))];
+    return [heads.map(headText), ...rows.map((row) => heads.map((_, place) => csvValue(cellAt(row, place))))];
   }
 
   save() {
@@ -231,6 +231,13 @@ function cellAt(row, place) {
 
 const plainText = (cell) =>
   [...cell.childNodes].map((node) => node.textContent.trim().replace(/\s+/g, " ")).filter(Boolean).join(" ");
+
+// The label, and its unit in brackets.
+function headText(cell) {
+  const unit = cell.querySelector("small")?.textContent.trim();
+  const label = plainText(cell.querySelector(".sorter") ?? cell);
+  return unit ? `${label.slice(0, -unit.length).trim()} (${unit})` : label;
+}
 
 const exactValue = (cell) => cell?.dataset.value ?? cell?.querySelector("time[datetime]")?.dateTime;
 

@@ -24,6 +24,8 @@ class Verdict {
     const shown = [...shownPools];
     const facts = shown.map(inWindow);
     const by = Object.fromEntries(RISKS.map((risk) => [risk, facts.filter((fact) => fact.risk === risk).length]));
+    // Pools without use are in no tile; those whose use or limit is unknown are told of.
+    by.unknown += document.querySelectorAll('#unused [data-risk="unknown"]:not([data-filtered])').length;
     this.showSentences(by);
     const { first_day: first, last_day: last } = chosenDays();
     const throttles = sumOf(facts.map((fact) => fact.throttles));
