@@ -27,7 +27,8 @@ def said(text: str) -> str:
 def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv(CONFIG_VARIABLE, raising=False)
+    # Set rather than deleted: --config sets it too, and only what was set is put back.
+    monkeypatch.setenv(CONFIG_VARIABLE, "")
     monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
 
 

@@ -63,7 +63,8 @@ def _wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)
-    raise AssertionError(f"the dashboard did not start: {process.poll()}")
+    process.terminate()
+    raise AssertionError(f"the dashboard did not start: {process.communicate()[0].decode()}")
 
 
 @dataclass
