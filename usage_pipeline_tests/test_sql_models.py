@@ -15,7 +15,7 @@ from usage_pipeline.raw_tables import SERVICE_QUOTAS, STORED_TABLES
 from usage_pipeline.sql_builds import BuiltModel, build, contiguous_ranges, window_values
 from usage_pipeline.sql_models import SqlModel, SqlModelError, column_lineage, column_types, load_models
 from usage_pipeline.warehouse import Warehouse, prepare_tables
-from usage_pipeline_tests.marts.factory import DAY, NOVA, SONNET, Store, arns, at
+from usage_pipeline_tests.marts.factory import DAY, MODELS, NOVA, SONNET, Store, arns, at
 
 MARTS = (
     "latency_hourly",
@@ -246,7 +246,7 @@ def add_day(store: Store, day: date, tokens: int = 100) -> None:
 
 def contents(store: Store) -> dict[str, list[tuple]]:
     """Every row of every model's table."""
-    return {name: sorted(store.rows(f"from {name}"), key=repr) for name in names(load_models())}
+    return {name: sorted(store.rows(f"from {name}"), key=repr) for name in names(MODELS)}
 
 
 def by_name(built: list[BuiltModel]) -> dict[str, BuiltModel]:
@@ -361,10 +361,10 @@ def test_changed_sql_rebuilds_the_model_and_what_reads_it(folder: Path) -> None:
     write(folder, "marts.second", windowed.format("n", "staging.first"))
     write(folder, "marts.other", "-- One row per scope.\nselect region from raw.scopes")
     store = used_store()
-    store.build(models=load_models(folder))
+    store.build_from(folder)
 
     write(folder, "staging.first", windowed.format("2", "raw.cloudwatch_metrics"))
-    built = by_name(store.build(models=load_models(folder)))
+    built = by_name(store.build_from(folder))
     assert [built[name].is_rebuilt_whole for name in ("staging.first", "marts.second", "marts.other")] == [
         True,
         True,
@@ -377,9 +377,9 @@ def test_the_table_of_a_deleted_model_goes(folder: Path) -> None:
     path = write(folder, "marts.old", "-- One row per scope.\nselect region from raw.scopes")
     write(folder, "marts.kept", "-- One row per scope.\nselect region from raw.scopes")
     store = Store()
-    store.build(models=load_models(folder))
+    store.build_from(folder)
     path.unlink()
-    store.build(models=load_models(folder))
+    store.build_from(folder)
     tables = {
         name for (name,) in store.rows("select 'marts.' || table_name from duckdb_tables() where schema_name = 'marts'")
     }
@@ -390,17 +390,17 @@ def test_a_windowed_model_needs_a_day_column(folder: Path) -> None:
     path = write(folder, "marts.a", "-- One row per window.\nselect $start_date as first, $end_date as last")
     store = Store()
     with pytest.raises(SqlModelError, match="has no column usage_date") as refused:
-        store.build(models=load_models(folder))
+        store.build_from(folder)
     assert str(path) in str(refused.value)
 
 
 def test_a_model_that_fails_leaves_its_table_as_it_was(folder: Path) -> None:
     write(folder, "marts.a", "-- One row per scope.\nselect region from raw.scopes")
     store = Store()
-    store.build(models=load_models(folder))
+    store.build_from(folder)
     path = write(folder, "marts.a", "-- One row per scope.\nselect error('no') as region from raw.scopes")
     with pytest.raises(SqlModelError, match="could not build") as refused:
-        store.build(models=load_models(folder))
+        store.build_from(folder)
     assert str(path) in str(refused.value)
     assert store.rows("from marts.a") == [("us-east-1",)]
 
@@ -408,11 +408,11 @@ def test_a_model_that_fails_leaves_its_table_as_it_was(folder: Path) -> None:
 def test_one_model_can_be_built_alone_once_what_it_reads_is_built() -> None:
     store = used_store()
     with pytest.raises(SqlModelError, match="has not been built yet"):
-        store.build(only={"marts.usage_minutely"})
+        store.build_only({"marts.usage_minutely"})
     store.build()
     add_day(store, DAY, tokens=700)
     # What it reads does not hold the change yet, so neither may it; the next whole build repairs both.
-    assert [model.days for model in store.build(only={"marts.usage_minutely"})] == [()]
+    assert [model.days for model in store.build_only({"marts.usage_minutely"})] == [()]
     store.build()
     assert store.one("select max(input_tokens) from marts.usage_minutely") == 700
 

@@ -43,7 +43,7 @@ def write(folder: Path, table: str, sql: str) -> Path:
 
 
 def built(store: Store, folder: Path) -> dict[str, BuiltModel]:
-    return {model.table_name: model for model in store.build(models=load_models(folder))}
+    return {model.table_name: model for model in store.build_from(folder)}
 
 
 def kinds(store: Store) -> dict[str, str]:

@@ -13,7 +13,7 @@ HOURLY = {"invocations": 5, "input_tokens": 500, "output_tokens": 50}
 
 def account(*, covered_until: str = "15T00:00", is_final: bool = True) -> Store:
     """A scope whose account total of 14 November was read until a moment."""
-    store = Store()
+    store = Store("marts.usage_minutely")
     store.model(NOVA, provider_name="Amazon")
     store.burndown("*", 1)
     store.add(

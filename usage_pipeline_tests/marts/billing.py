@@ -31,7 +31,7 @@ USD_PER_MILLION = {"input": 1, "output": 4, "cache_read": 1, "cache_write": 1}
 
 @cache
 def _built() -> Store:
-    store = Store()
+    store = Store("marts.billed_cost", "marts.bill_reconciliation")
     store.build()
     return store
 

@@ -3,8 +3,11 @@
 Here: raw rows with sensible defaults for what a test does not care about. Not here: expected values.
 """
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -13,7 +16,7 @@ import pyarrow as pa
 from usage_pipeline import raw_tables as raw
 from usage_pipeline.assets.bill_storage import replace_months
 from usage_pipeline.sql_builds import BuiltModel, build
-from usage_pipeline.sql_models import SqlModel, load_models
+from usage_pipeline.sql_models import load_models
 from usage_pipeline.warehouse import (
     SeriesWindow,
     arrow_schema,
@@ -54,7 +57,8 @@ METRIC_NAMES = {
     "latency_ms_p99": ("InvocationLatency", "p99"),
 }
 
-_MODELS = load_models()
+MODELS = load_models()
+"""The project's models, read once for each test process."""
 
 
 def at(text: str) -> datetime:
@@ -69,16 +73,35 @@ def minutes_of(day: date, every: int = 1, first: int = 0, count: int | None = No
     return found[:count]
 
 
+@cache
+def names_to_build(wanted: frozenset[str]) -> frozenset[str]:
+    """These models and all that they read; every model when none is named."""
+    dependencies = {model.qualified_name: model.dependencies for model in MODELS}
+    assert wanted <= dependencies.keys(), f"no model makes {sorted(wanted - dependencies.keys())}"
+    needed: set[str] = set()
+    waiting = set(wanted or dependencies)
+    while waiting:
+        name = waiting.pop()
+        needed.add(name)
+        waiting |= set(dependencies[name]) & dependencies.keys() - needed
+    return frozenset(needed)
+
+
 def arns(model_id: str, *regions: str) -> list[str]:
     """Foundation model ARNs in Regions; `""` gives the ARN without a Region."""
     return [f"arn:aws:bedrock:{region}::foundation-model/{model_id}" for region in regions]
 
 
 class Store:
-    """A warehouse in memory. Raw rows wait here until `build` writes them the way the pipeline does."""
+    """A warehouse in memory. Raw rows wait here until `build` writes them the way the pipeline does.
 
-    def __init__(self) -> None:
-        self.con = duckdb.connect(":memory:")
+    Of the SQL models it builds those `wanted` and what they read; all of them when none is named.
+    """
+
+    def __init__(self, *wanted: str) -> None:
+        self._wanted = wanted
+        # A few rows give a second thread nothing to do, and starting it costs more than they do.
+        self.con = duckdb.connect(":memory:", config={"threads": 1})
         prepare_tables(self.con)
         self._rows: dict[str, list[dict[str, Any]]] = {}
         self.endpoint_prefix("us", "geo")
@@ -405,9 +428,19 @@ class Store:
                 replace_all(self.con, table, arrow)
         self._rows = {name: rows for name, rows in self._rows.items() if not raw.STORED_TABLES[name].day_column}
 
-    def build(self, only: set[str] | None = None, models: tuple[SqlModel, ...] = _MODELS) -> list[BuiltModel]:
+    def build(self, *wanted: str) -> list[BuiltModel]:
+        """Bring these models, or else those the store was made for, up to date with what they read."""
+        return self.build_only(names_to_build(frozenset(wanted or self._wanted)))
+
+    def build_only(self, names: Collection[str]) -> list[BuiltModel]:
+        """Build the models of these names and nothing that they read."""
         self.write()
-        return build(self.con, models, only)
+        return build(self.con, MODELS, names)
+
+    def build_from(self, folder: Path) -> list[BuiltModel]:
+        """Build all models of a folder, which are then the warehouse's models."""
+        self.write()
+        return build(self.con, load_models(folder))
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return self.con.execute(sql, list(parameters)).fetchall()

@@ -85,7 +85,7 @@ def test_without_a_bill_both_tables_are_empty_and_nothing_fails(store: Store) ->
 
 
 def test_calls_are_billed_to_their_callers_and_a_changed_bill_restates_its_days_only() -> None:
-    store = Store()
+    store = Store("marts.bill_reconciliation")
     store.burndown("*", 1)
     store.model(NOVA)
     store.price(NOVA, "input", "1")

@@ -11,7 +11,7 @@ FABLE = "anthropic.claude-fable-5-2"
 
 @pytest.fixture
 def store() -> Store:
-    store = Store()
+    store = Store("marts.quota_pools")
     store.burndown("*", 1)
     store.burndown("anthropic.*", 5)
     store.burndown("anthropic.claude-fable-*", 10, basis="assumed")
@@ -22,7 +22,7 @@ def store() -> Store:
 
 def rate_of(store: Store, model_id: str = FABLE) -> tuple[float | None, str | None]:
     store.covered(DAY)
-    store.build()
+    store.build("marts.quota_pools", "marts.usage_minutely")
     return store.row("select burndown_rate, burndown_source from marts.quota_pools where model_id = ?", model_id)
 
 
@@ -85,11 +85,12 @@ def test_without_any_estimate_the_assumed_rate_is_used_and_marked(store: Store) 
 
 
 def test_without_any_pattern_consumption_is_unknown_not_zero() -> None:
-    store = Store()
+    store = Store("marts.quota_pools")
     store.model(FABLE)
     store.usage(FABLE, at("14T10:00"), invocations=1, input_tokens=5, output_tokens=10)
     store.usage(FABLE, at("14T10:01"), invocations=1, input_tokens=5)
     assert rate_of(store) == (None, None)
+    store.build("marts.quota_headroom", "marts.usage_statistics")
     consumed = "select consumed_tokens from marts.{} order by ts"
     for table in ("usage_minutely", "quota_usage_minutely"):
         assert store.rows(consumed.format(table)) == [(None,), (5,)]
@@ -108,7 +109,7 @@ def test_a_rate_holds_from_its_first_day_to_its_last(store: Store) -> None:
         day = DAY - timedelta(days=back)
         store.usage(SONNET, minutes_of(day)[0], invocations=1, output_tokens=100)
     store.covered(DAY)
-    store.build()
+    store.build("marts.usage_minutely")
     # Outside its own rows the model falls back to its family's rate.
     consumed = "select usage_date, consumed_tokens from marts.usage_minutely order by usage_date"
     assert store.rows(consumed) == [(change - timedelta(days=1), 300), (change, 400), (DAY, 500)]

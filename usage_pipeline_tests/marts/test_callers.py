@@ -11,7 +11,7 @@ SSO_ROLE = "AWSReservedSSO_Dev_0123456789abcdef"
 
 @pytest.fixture
 def store() -> Store:
-    store = Store()
+    store = Store("marts.invocations")
     store.burndown("*", 1)
     store.model(NOVA)
     store.application_rule("role", "(.+)-BedrockRole")
@@ -73,7 +73,7 @@ def test_a_role_with_a_thousand_sessions_is_one_row(store: Store) -> None:
     for number in range(1000):
         arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/search-BedrockRole/session-{number}"
         store.call(NOVA, at("14T10:00"), principal_arn=arn, input_tokens=1)
-    store.build()
+    store.build("marts.usage_monthly")
     for table in ("usage_hourly", "usage_daily", "usage_monthly"):
         assert store.rows(f"select role_or_user, application, calls from marts.{table}") == [
             ("search-BedrockRole", "search", 1000)
@@ -90,7 +90,7 @@ def test_the_account_of_a_caller_may_be_another_than_that_of_the_call(store: Sto
 
 
 def test_the_first_rule_that_fits_wins_whatever_it_looks_at() -> None:
-    store = Store()
+    store = Store("marts.invocations")
     store.burndown("*", 1)
     store.system_profile(f"us.{SONNET}", arns(SONNET, "us-east-1", "us-west-2"))
     store.application_profile("taggedprofil", arns(SONNET, "us-east-1", "us-west-2"), tags={"team": "billing"})
@@ -130,7 +130,7 @@ def test_a_pattern_is_held_against_the_whole_text(store: Store) -> None:
     ("pattern", "role"), [("a|ab-BedrockRole", "ab-BedrockRole"), ("x|(.+)-BedrockRole", "ab-BedrockRole")]
 )
 def test_alternatives_are_each_held_against_the_whole_text(pattern: str, role: str) -> None:
-    store = Store()
+    store = Store("marts.invocations")
     store.model(NOVA)
     store.application_rule("role", pattern, None if "(" in pattern else "ab")
     assert called_by(store, f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/s")[-1] == "ab"
@@ -156,10 +156,10 @@ def test_metadata_stays_with_the_call(store: Store) -> None:
 
 def test_a_changed_rule_restates_the_application_of_stored_calls(store: Store) -> None:
     store.call(NOVA, at("13T10:00"), principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/a-BedrockRole/s")
-    store.build()
+    store.build("marts.usage_monthly")
     assert store.one("select application from marts.usage_daily") == "a"
     store.forget(APPLICATION_RULES)
     store.application_rule("role", "a-.*", application="renamed")
-    store.build()
+    store.build("marts.usage_monthly")
     for table in ("invocations", "usage_hourly", "usage_daily", "usage_monthly"):
         assert store.one(f"select application from marts.{table}") == "renamed"

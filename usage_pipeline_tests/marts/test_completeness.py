@@ -11,7 +11,7 @@ COLUMNS = "cloudwatch_calls, logged_calls, ratio, status"
 
 @pytest.fixture
 def store() -> Store:
-    store = Store()
+    store = Store("marts.data_completeness")
     store.burndown("*", 1)
     store.model(NOVA)
     return store

@@ -16,7 +16,7 @@ PARTS = "input_cost_usd, output_cost_usd, cache_read_cost_usd, cache_write_cost_
 
 @pytest.fixture
 def store() -> Store:
-    store = Store()
+    store = Store("marts.invocations")
     store.burndown("*", 1)
     store.model(NOVA)
     store.system_profile(GEO_SONNET, arns(SONNET, "us-east-1", "us-west-2"))
@@ -59,7 +59,7 @@ def test_a_million_tiny_calls_cost_what_their_tokens_cost(store: Store) -> None:
         """
     )
     note_changed_days(store.con, INVOCATIONS.qualified_name, [DAY])
-    store.build()
+    store.build("marts.usage_monthly")
 
     for table in ("invocations", "usage_hourly", "usage_daily", "usage_monthly"):
         sums = f"select sum(cost_usd), sum(input_cost_usd), sum(output_cost_usd) from marts.{table}"
@@ -92,7 +92,7 @@ def test_cache_writes_without_lifetimes_are_marked(sonnet: Store) -> None:
     split = {"cache_write_tokens": 5, "cache_write_5m_tokens": 2, "cache_write_1h_tokens": 3}
     sonnet.call(GEO_SONNET, at("14T10:01"), input_tokens=0, **split)
     sonnet.call(GEO_SONNET, at("14T10:02"), input_tokens=0, cache_write_tokens=0)
-    sonnet.build()
+    sonnet.build("marts.usage_daily")
     columns = "cache_write_split, cache_write_5m_tokens, cache_write_1h_tokens"
     assert sonnet.rows(f"select {columns} from marts.invocations order by ts") == [
         ("assumed", 7, 0),
@@ -107,7 +107,7 @@ def test_the_parts_of_every_sum_add_up_to_it(sonnet: Store) -> None:
         ts = at("13T00:00") + timedelta(minutes=67 * number)
         kinds = {"input_tokens": 7 * number, "output_tokens": 3 * number, "cache_read_tokens": 11 * number}
         sonnet.call(GEO_SONNET, ts, cache_write_tokens=number, **kinds)
-    sonnet.build()
+    sonnet.build("marts.usage_monthly")
     for table in ("invocations", "usage_hourly", "usage_daily", "usage_monthly"):
         parts = PARTS.replace(",", " +")
         assert sonnet.one(f"select count(*) from marts.{table} where cost_usd is distinct from {parts}") == 0
@@ -125,15 +125,15 @@ def test_calls_around_a_price_change_have_two_prices(store: Store) -> None:
     store.price(NOVA, "input", "1", valid_from=at("14T10:00"))
     for time in ("14T09:59", "14T10:00", "14T10:01"):
         store.call(NOVA, at(time), input_tokens=MILLION)
-    store.build()
+    store.build("marts.usage_monthly")
     costs = "select cost_usd from marts.invocations order by ts"
     assert store.rows(costs) == [(2,), (1,), (1,)]
     assert store.rows("select calls, cost_usd from marts.usage_hourly order by ts") == [(1, 2), (2, 2)]
-    assert all(model.is_unchanged for model in store.build())
+    assert all(model.is_unchanged for model in store.build("marts.usage_monthly"))
 
     store.forget(MODEL_PRICES)
     store.price(NOVA, "input", "5")
-    store.build()
+    store.build("marts.usage_monthly")
     assert store.rows(costs) == [(5,), (5,), (5,)]
     assert store.one("select cost_usd from marts.usage_monthly") == 15
 
@@ -178,7 +178,7 @@ def test_tiers_have_prices_of_their_own_and_a_missing_tier_is_default_and_marked
         store.price(NOVA, "input", price, service_tier=tier)
     for tier in (None, "default", "flex", "batch", "priority", "reserved"):
         store.call(NOVA, at("14T10:00"), input_tokens=MILLION, service_tier=tier)
-    store.build()
+    store.build("marts.usage_daily")
     columns = "service_tier, service_tier_source, cost_usd"
     assert store.rows(f"select {columns} from marts.invocations order by all") == [
         ("batch", "logged", 1),
@@ -220,7 +220,7 @@ def test_what_has_no_price_is_counted_and_never_zero(store: Store) -> None:
     store.call(NOVA, at("14T10:00"), input_tokens=MILLION, output_tokens=1)
     store.call("unknown.model-v1:0", at("14T10:00"), input_tokens=5)
     store.call(NOVA, at("14T10:00"))
-    store.build()
+    store.build("marts.unresolved_profiles", "marts.usage_daily")
     columns = f"cost_usd, cost_status, {PARTS}"
     assert store.rows(f"select {columns} from marts.invocations order by request_id") == [
         (1, "priced", 1, 0, 0, 0),
@@ -247,7 +247,7 @@ def test_an_error_costs_nothing_and_is_counted_by_its_code(store: Store) -> None
     store.call(NOVA, at("14T10:00"), error_code="ThrottlingException")
     store.call(NOVA, at("14T10:00"), error_code="ModelTimeoutException", input_tokens=10, latency_ms=60_000.0)
     store.call(NOVA, at("14T10:00"), error_code="ValidationException")
-    store.build()
+    store.build("marts.usage_daily")
     columns = f"cost_usd, cost_status, {PARTS}, tpot_ms, reserved_tokens"
     assert set(store.rows(f"select {columns} from marts.invocations")) == {(0, "error", 0, 0, 0, 0, None, None)}
     columns = "calls, errors, throttles, unpriced_calls, cost_usd, latency_samples, latency_ms_avg"
@@ -289,7 +289,7 @@ def test_an_override_holds_from_its_first_moment_to_its_end(store: Store) -> Non
     store.override(NOVA, discount="12.5", valid_from=at("14T10:00"), valid_to=at("14T11:00"))
     for time in ("14T09:59", "14T10:00", "14T10:59", "14T11:00"):
         store.call(NOVA, at(time), input_tokens=MILLION)
-    store.build()
+    store.build("marts.invocations", "marts.model_prices")
     costs = store.rows("select cost_usd from marts.invocations order by ts")
     assert costs == [(10,), (Decimal("8.75"),), (Decimal("8.75"),), (10,)]
     columns = "usd_per_million, list_usd_per_million, valid_from, valid_to, source"
@@ -322,13 +322,13 @@ def test_an_agreed_price_needs_no_list_price_and_a_discount_does(store: Store) -
 def test_a_changed_override_restates_stored_calls(store: Store) -> None:
     store.price(NOVA, "input", "10")
     store.call(NOVA, at("13T10:00"), input_tokens=MILLION)
-    store.build()
+    store.build("marts.usage_monthly")
     store.override(NOVA, discount="50")
-    store.build()
+    store.build("marts.usage_monthly")
     assert store.one("select cost_usd from marts.usage_monthly") == 5
     store.forget(PRICE_OVERRIDES)
     store.override(NOVA, discount="0")
-    store.build()
+    store.build("marts.usage_monthly")
     assert store.one("select cost_usd from marts.usage_monthly") == 10
 
 
@@ -343,7 +343,7 @@ def test_every_key_has_one_price_at_a_time(store: Store) -> None:
             valid_to=datetime(2026, 11, end),
         )
     store.call(NOVA, at("14T10:00"), input_tokens=1)
-    store.build()
+    store.build("marts.model_prices")
     overlapping = """
         select a.valid_from from marts.model_prices as a
         inner join marts.model_prices as b
@@ -358,8 +358,8 @@ def test_every_key_has_one_price_at_a_time(store: Store) -> None:
 def test_the_price_of_a_model_that_nobody_calls_restates_no_call(store: Store) -> None:
     store.price(NOVA, "input", "1")
     store.call(NOVA, at("14T10:00"), input_tokens=1)
-    store.build()
+    store.build("marts.invocations", "marts.model_prices")
     store.price(SONNET, "input", "9", endpoint_type="geo")
-    built = {model.table_name: model for model in store.build()}
+    built = {model.table_name: model for model in store.build("marts.invocations", "marts.model_prices")}
     assert built["marts.invocations"].is_unchanged
     assert not built["marts.model_prices"].is_unchanged

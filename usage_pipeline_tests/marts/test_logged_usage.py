@@ -14,7 +14,7 @@ INITIAL = "initial_reservation_tokens, initial_reservation_source"
 
 @pytest.fixture
 def store() -> Store:
-    store = Store()
+    store = Store("marts.invocations")
     store.burndown("*", 1)
     store.burndown("anthropic.*", 5)
     store.model_limit("anthropic.*", 64_000)
@@ -38,7 +38,7 @@ def test_time_per_output_token_leaves_out_the_first_where_it_is_known(store: Sto
     ]
     for second, call in enumerate(calls):
         store.call(NOVA, at("14T10:00") + timedelta(seconds=second), input_tokens=1, **call)
-    store.build()
+    store.build("marts.usage_monthly")
     assert store.rows("select tpot_ms, tpot_basis from marts.invocations order by ts") == [
         (100, "after_first_token"),
         (100, "whole_call"),
@@ -55,7 +55,7 @@ def test_time_per_output_token_leaves_out_the_first_where_it_is_known(store: Sto
 def test_a_call_without_latency_is_in_no_average(store: Store) -> None:
     store.call(NOVA, at("14T10:00"), latency_ms=800.0)
     store.call(NOVA, at("14T10:00"))
-    store.build()
+    store.build("marts.usage_hourly")
     columns = "calls, latency_samples, latency_ms_avg, latency_ms_min"
     assert store.row(f"select {columns} from marts.usage_hourly") == (2, 1, 800, 800)
 
@@ -66,7 +66,7 @@ def test_percentiles_of_every_span_are_over_its_calls(store: Store) -> None:
     for number, latency in enumerate(latencies):
         ts = datetime(2026, 10, 30) + timedelta(minutes=11 * number)
         store.call(NOVA, ts, latency_ms=float(latency), output_tokens=10)
-    store.build()
+    store.build("marts.usage_monthly")
     for table, period in (("usage_hourly", "hour"), ("usage_daily", "day"), ("usage_monthly", "month")):
         column = {"hour": "ts", "day": "usage_date", "month": "usage_month"}[period]
         columns = "latency_ms_avg, latency_ms_p50, latency_ms_p90, latency_ms_p99, tpot_ms_p90, latency_samples"
@@ -89,7 +89,7 @@ def test_hours_days_and_months_have_the_same_totals(store: Store) -> None:
         tokens = {"input_tokens": number, "output_tokens": 2 * number, "cache_read_tokens": 3 * number}
         model = NOVA if number % 2 else GEO_SONNET
         store.call(model, ts, principal_arn=arn, error_code="X" if number % 10 == 0 else None, **tokens)
-    store.build()
+    store.build("marts.usage_monthly")
     sums = (
         "sum(calls), sum(errors), sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(consumed_tokens)"
     )
@@ -108,10 +108,10 @@ def test_hours_days_and_months_have_the_same_totals(store: Store) -> None:
 def test_a_late_call_restates_its_own_hour_day_and_month(store: Store) -> None:
     for ts in (datetime(2026, 10, 3, 5), datetime(2026, 10, 31, 5), datetime(2026, 11, 2, 5)):
         store.call(NOVA, ts, input_tokens=1)
-    store.build()
+    store.build("marts.usage_monthly")
     store.call(NOVA, datetime(2026, 10, 31, 5), input_tokens=1)
     store.call(NOVA, datetime(2026, 10, 31, 5), input_tokens=10)
-    built = {model.table_name: model for model in store.build()}
+    built = {model.table_name: model for model in store.build("marts.usage_monthly")}
     assert built["marts.usage_daily"].days == ((date(2026, 10, 31), date(2026, 10, 31)),)
     assert built["marts.usage_monthly"].days == ((date(2026, 10, 1), date(2026, 10, 1)),)
     assert store.rows("select usage_month, calls, input_tokens from marts.usage_monthly order by 1") == [
@@ -122,10 +122,10 @@ def test_a_late_call_restates_its_own_hour_day_and_month(store: Store) -> None:
 
 def test_a_month_whose_calls_are_gone_is_taken_away(store: Store) -> None:
     store.call(NOVA, at("14T10:00"))
-    store.build()
+    store.build("marts.usage_monthly")
     store.con.execute("delete from raw.invocations")
     store.con.execute("update ops.day_changes set change = change + 1000 where table_name = 'raw.invocations'")
-    store.build()
+    store.build("marts.usage_monthly")
     for table in ("invocations", "usage_hourly", "usage_daily", "usage_monthly"):
         assert store.rows(f"from marts.{table}") == []
 
@@ -153,22 +153,22 @@ def test_a_call_consumes_output_times_the_rate_and_reserves_max_tokens(store: St
 
 def test_a_changed_burndown_rate_restates_what_stored_calls_consumed(store: Store) -> None:
     store.call(GEO_SONNET, at("13T10:00"), input_tokens=0, output_tokens=10)
-    store.build()
+    store.build("marts.usage_daily")
     assert store.one("select consumed_tokens from marts.usage_daily") == 50
     store.forget(BURNDOWN_RATES)
     store.burndown("*", 15)
-    store.build()
+    store.build("marts.usage_daily")
     assert store.one("select consumed_tokens from marts.usage_daily") == 150
 
 
 def test_a_profile_that_is_listed_later_restates_its_pool_and_cost(store: Store) -> None:
     store.price(SONNET, "input", "3", endpoint_type="geo")
     store.call("searchsearch", at("13T10:00"), input_tokens=1_000_000)
-    store.build()
+    store.build("marts.usage_daily")
     assert store.row("select pool_id, cost_usd, tags from marts.usage_daily") == (None, None, {})
     store.system_profile(GEO_SONNET, arns(SONNET, "us-east-1", "us-west-2"))
     store.application_profile("searchsearch", arns(SONNET, "us-east-1", "us-west-2"), tags={"team": "search"})
-    store.build()
+    store.build("marts.usage_daily")
     columns = "pool_id, model_id, endpoint_type, profile_kind, tags, cost_usd"
     pool = f"{ACCOUNT}/us-east-1/geo/{SONNET}"
     row = (pool, SONNET, "geo", "application", {"team": "search"}, 3)
@@ -197,7 +197,7 @@ def test_a_model_id_that_only_logs_have_belongs_to_its_pool_or_is_listed(
     store.application_profile("searchsearch", arns(SONNET, "us-east-1", "us-west-2"))
     store.custom_deployment(f"arn:aws:bedrock:us-east-1:{ACCOUNT}:custom-model-deployment/tuned", NOVA)
     store.call(model_id, at("14T10:00"), logged_model_id="as the caller wrote it", input_tokens=1)
-    store.build()
+    store.build("marts.invocations", "marts.unresolved_profiles")
     pool_id = f"{ACCOUNT}/us-east-1/{endpoint}" if endpoint else None
     columns = "pool_id, profile_id, logged_model_id"
     assert store.row(f"select {columns} from marts.invocations") == (pool_id, model_id, "as the caller wrote it")
@@ -231,7 +231,7 @@ def test_a_minute_reserves_by_the_logs_when_they_have_every_call(
     store.call(GEO_SONNET, at("14T10:00"), error_code="ThrottlingException", max_tokens=9)
     if published:
         store.published_max_tokens(GEO_SONNET, at("14T10:00"), *published)
-    store.build()
+    store.build("marts.usage_minutely")
     assert store.row(f"select {INITIAL} from marts.usage_minutely") == expected
 
 
@@ -239,5 +239,5 @@ def test_a_coarse_period_reserves_by_the_logs_of_all_its_minutes(store: Store) -
     store.usage(GEO_SONNET, at("14T10:00"), period=300, invocations=2, input_tokens=1000)
     store.call(GEO_SONNET, at("14T10:00"), max_tokens=100)
     store.call(GEO_SONNET, at("14T10:04"), max_tokens=200)
-    store.build()
+    store.build("marts.usage_minutely")
     assert store.row(f"select {INITIAL} from marts.usage_minutely") == (1300, "logs")

@@ -12,7 +12,7 @@ OLD = "anthropic.claude-3-haiku-20240307-v1:0"
 
 @pytest.fixture
 def store() -> Store:
-    store = Store()
+    store = Store("marts.model_lifecycle")
     store.burndown("*", 1)
     return store
 

@@ -13,17 +13,17 @@ HAIKU = "anthropic.claude-haiku-4-5-20251001-v1:0"
 
 @pytest.fixture
 def store() -> Store:
-    store = Store()
+    store = Store("marts.quota_pools")
     store.burndown("*", 1)
     for prefix in ("eu", "apac", "jp", "au", "ca", "us-gov"):
         store.endpoint_prefix(prefix, "geo")
     return store
 
 
-def pool_of(store: Store, profile_id: str) -> tuple[str | None, str]:
-    """(pool without account and Region, status)."""
+def pool_of(store: Store, profile_id: str, *also: str) -> tuple[str | None, str]:
+    """(pool without account and Region, status); the models `also` are built with the profiles."""
     store.covered(DAY)
-    store.build()
+    store.build("intermediate.int_profiles", *also)
     pool_id, account_id, region, status = store.row(
         "select pool_id, account_id, region, status from intermediate.int_profiles where profile_id = ?", profile_id
     )
@@ -108,7 +108,7 @@ def test_one_arn_of_another_region_is_unknown(store: Store) -> None:
 def test_several_arns_that_no_profile_has_are_unknown_and_say_why(store: Store) -> None:
     store.system_profile(f"us.{SONNET}", arns(SONNET, "us-east-1", "us-west-2"))
     store.application_profile("odd", arns(SONNET, "us-east-1", "us-east-2"))
-    assert pool_of(store, "odd") == (None, "unknown")
+    assert pool_of(store, "odd", "marts.unresolved_profiles") == (None, "unknown")
     assert "us-east-2" in store.one("select reason from marts.unresolved_profiles where profile_id = 'odd'")
 
 
@@ -126,7 +126,7 @@ def test_candidates_of_different_pools_are_ambiguous_and_listed(store: Store) ->
     store.system_profile(f"global.{SONNET}", routed)
     store.application_profile("ambiguous123", routed, tags={"team": "search"})
     store.usage("ambiguous123", at("14T10:00"), invocations=3, input_tokens=10, output_tokens=5)
-    assert pool_of(store, "ambiguous123") == (None, "ambiguous")
+    assert pool_of(store, "ambiguous123", "marts.unresolved_profiles") == (None, "ambiguous")
 
     columns = "status, candidates, tags, invocations, input_tokens, first_used"
     assert store.row(f"select {columns} from marts.unresolved_profiles") == (
@@ -232,7 +232,7 @@ def test_an_id_that_is_not_listed_resolves_by_a_known_prefix_and_model(
 def test_an_id_that_nothing_explains_is_unknown_and_its_use_stays(store: Store, profile_id: str) -> None:
     store.model(SONNET)
     store.usage(profile_id, at("14T10:00"), invocations=2, input_tokens=30, throttles=1)
-    assert pool_of(store, profile_id) == (None, "unknown")
+    assert pool_of(store, profile_id, "marts.quota_usage_minutely") == (None, "unknown")
     usage = "select pool_id, profile_id, account_name, invocations, throttles from marts.usage_minutely"
     assert store.row(usage) == (None, profile_id, "production", 2, 1)
     assert store.rows("select * from marts.quota_usage_minutely") == []
@@ -252,7 +252,7 @@ def test_an_arn_and_an_id_are_one_profile(store: Store, arn: str, profile_id: st
     store.application_profile("taggingtaggi", arns(NOVA, REGION))
     store.usage(arn, at("14T10:00"), invocations=1, input_tokens=10)
     store.usage(profile_id, at("14T10:00"), invocations=1, input_tokens=5)
-    assert pool_of(store, profile_id)[1] == "resolved"
+    assert pool_of(store, profile_id, "marts.usage_minutely")[1] == "resolved"
     usage = "select profile_id, invocations, input_tokens from marts.usage_minutely"
     assert store.rows(usage) == [(profile_id, 2, 15)]
 

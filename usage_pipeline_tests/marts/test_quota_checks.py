@@ -22,7 +22,7 @@ GEO_POOL = f"111122223333/{REGION}/geo/{SONNET}"
 @pytest.fixture
 def store() -> Store:
     """One geo pool of Claude Sonnet 4.5 with two application profiles made from its system profile."""
-    store = Store()
+    store = Store("marts.quota_usage_minutely")
     store.burndown("*", 1)
     store.burndown("anthropic.*", 5)
     store.model_limit("anthropic.claude-sonnet-4-5*", 64000)
@@ -53,7 +53,7 @@ def test_sums_over_profiles_come_before_percentiles(store: Store) -> None:
         for ts in minutes_of(DAY, first=600, count=30):
             store.usage(profile_id, ts, invocations=1, input_tokens=100_000)
     store.covered(DAY)
-    store.build()
+    store.build("marts.usage_statistics")
 
     assert statistic(store, "tpm", "1day", "active", "p50, p90, average, data_points") == (
         300_000,
@@ -69,7 +69,7 @@ def test_peaks_of_different_minutes_are_not_added(store: Store) -> None:
         store.usage("searchsearch", ts, invocations=1, input_tokens=100_000)
         store.usage("chatchatchat", ts + timedelta(minutes=1), invocations=1, input_tokens=100_000)
     store.covered(DAY)
-    store.build()
+    store.build("marts.usage_statistics")
 
     assert statistic(store, "tpm", "1day", "active", "max, data_points") == (100_000, 60)
     five_minute_peaks = store.rows(
@@ -84,7 +84,7 @@ def test_the_pool_keeps_every_minute_that_its_profile_has(store: Store) -> None:
         store.covered(day)
         for ts in minutes_of(day):
             store.usage("searchsearch", ts, invocations=1)
-    store.build()
+    store.build("marts.usage_statistics")
 
     for profile_id in ("searchsearch", "ALL"):
         assert statistic(store, "rpm", "7days", "active", "data_points", profile_id) == (7 * 1440,)
@@ -113,7 +113,7 @@ def test_a_profile_whose_every_call_was_throttled_shows_its_throttles(store: Sto
         store.usage("searchsearch", ts, throttles=10)
     store.quota(SONNET, "geo", "tpm", 1_000_000)
     store.covered(DAY)
-    store.build()
+    store.build("marts.quota_headroom", "marts.usage_statistics")
 
     assert statistic(store, "throttles", "1day", "active", "total, data_points, p50", "searchsearch") == (450, 45, 10)
     assert statistic(store, "tpm", "1day", "active", "total, max", "searchsearch") == (0, 0)
@@ -127,7 +127,7 @@ def test_thirty_days_from_our_own_store_are_thirty_days(store: Store) -> None:
         store.covered(day)
         for ts in minutes_of(day):
             store.usage("searchsearch", ts, invocations=1, input_tokens=20)
-    store.build()
+    store.build("marts.usage_statistics")
 
     columns = "total, covered_minutes, coarse_minutes, window_minutes"
     assert statistic(store, "input_tokens", "30days", "all", columns) == (864_000, 43_200, 0, 43_200)
@@ -139,7 +139,7 @@ def test_a_window_that_was_half_read_says_so(store: Store) -> None:
         store.covered(day)
         for ts in minutes_of(day):
             store.usage("searchsearch", ts, invocations=1, input_tokens=20)
-    store.build()
+    store.build("marts.usage_statistics")
 
     columns = "total, covered_minutes, window_minutes, average"
     assert statistic(store, "input_tokens", "30days", "all", columns) == (432_000, 21_600, 43_200, 20)
@@ -149,7 +149,7 @@ def test_both_kinds_of_percentiles_are_given_and_named(store: Store) -> None:
     for ts in minutes_of(DAY, every=60):
         store.usage("searchsearch", ts, invocations=1, input_tokens=100_000)
     store.covered(DAY)
-    store.build()
+    store.build("marts.usage_statistics")
 
     columns = "p50, average, data_points, covered_minutes"
     assert statistic(store, "tpm", "1day", "active", columns) == (100_000, 100_000, 24, 1440)
@@ -161,7 +161,7 @@ def test_average_latency_is_weighted_by_calls(store: Store) -> None:
     store.usage("searchsearch", at("14T10:00"), invocations=1, latency_ms_sum=10_000, latency_samples=1)
     store.usage("searchsearch", at("14T10:01"), invocations=999, latency_ms_sum=99_900, latency_samples=999)
     store.covered(DAY)
-    store.build()
+    store.build("marts.latency_hourly", "marts.usage_statistics")
 
     assert statistic(store, "latency_ms", "1day", "active", "average, total")[0] == pytest.approx(109.9)
     assert store.one("select latency_ms_avg from marts.latency_hourly") == pytest.approx(109.9)
@@ -247,7 +247,7 @@ def test_tokens_per_day_are_doubled_only_for_geo_and_only_where_the_name_says_so
     store.quota(SONNET, endpoint_type, "tpd", 1_000, name=name)
     store.usage(profile_id, at("14T10:00"), invocations=1, input_tokens=500)
     store.covered(DAY)
-    store.build()
+    store.build("marts.quota_headroom", "marts.quota_pools")
 
     pool_id = f"111122223333/{REGION}/{endpoint_type}/{SONNET}"
     assert store.one("select tpd_limit from marts.quota_pools where pool_id = ?", pool_id) == limit_value
@@ -262,7 +262,7 @@ def test_tokens_per_day_are_given_for_utc_days_and_for_any_24_hours(store: Store
     store.usage(GEO_SONNET, datetime(2026, 11, 14, 20), invocations=1, input_tokens=50)
     store.covered(yesterday)
     store.covered(DAY)
-    store.build()
+    store.build("marts.usage_statistics")
 
     assert statistic(store, "tpd", "7days", "active", "max, total, data_points, partial_days") == (700, 1150, 2, 0)
     assert statistic(store, "tpd_rolling_24h", "7days", "active", "max") == (1100,)
@@ -272,7 +272,7 @@ def test_an_unfinished_day_says_that_it_is_partial(store: Store) -> None:
     store.usage(GEO_SONNET, at("14T09:00"), invocations=1, input_tokens=700)
     store.covered(DAY - timedelta(days=1))
     store.covered(DAY, until=at("14T10:30"))
-    store.build()
+    store.build("marts.usage_statistics")
 
     assert statistic(store, "tpd", "1day", "all", "p50, data_points, partial_days") == (700, 1, 1)
     assert statistic(store, "tpd", "7days", "all", "p50, data_points, partial_days") == (350, 2, 1)
@@ -297,7 +297,7 @@ def test_a_shown_limit_is_the_applied_value_then_the_default_then_unknown(store:
     store.mapping(SONNET, "geo", "tpd", status="unmapped", method="none")
     store.usage(GEO_SONNET, at("14T10:00"), invocations=1, input_tokens=50)
     store.covered(DAY)
-    store.build()
+    store.build("marts.quota_pools", "marts.quota_usage_minutely")
 
     columns = (
         "tpm_limit, tpm_limit_source, rpm_limit, rpm_limit_source, tpd_limit, tpd_limit_source, tpd_mapping_status"
@@ -311,7 +311,7 @@ def test_a_limit_of_zero_is_a_value_that_any_use_is_over(store: Store) -> None:
     store.quota(SONNET, "geo", "tpm", 0)
     store.usage(GEO_SONNET, at("14T10:00"), invocations=1, input_tokens=50)
     store.covered(DAY)
-    store.build()
+    store.build("marts.quota_headroom")
 
     headroom = """
         select limit_value, utilization_peak, minutes_over_80pct, minutes_over_limit
@@ -327,7 +327,7 @@ def test_headroom_has_peak_percentiles_breaches_throttles_and_who_it_was(store: 
         store.usage("searchsearch", ts, invocations=1, input_tokens=tokens * 3 // 4)
         store.usage("chatchatchat", ts, invocations=1, input_tokens=tokens // 4, throttles=throttles)
     store.covered(DAY)
-    store.build()
+    store.build("marts.quota_headroom")
 
     columns = """
         limit_value, peak, utilization_peak, minutes_over_80pct, minutes_over_limit, throttles, throttled_minutes,

@@ -205,7 +205,7 @@ def test_sql_and_plan_say_the_same(calls: list[tuple[int, int, int]], model: One
 
 
 def test_the_pools_minutes_carry_what_was_held() -> None:
-    store = Store()
+    store = Store("marts.quota_usage_minutely")
     store.burndown("*", 5)
     store.model_limit("*", 64_000)
     store.model(SONNET, on_demand=False)

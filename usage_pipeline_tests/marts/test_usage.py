@@ -11,7 +11,7 @@ GEO_SONNET = f"us.{SONNET}"
 
 @pytest.fixture
 def store() -> Store:
-    store = Store()
+    store = Store("marts.usage_minutely")
     store.burndown("*", 1)
     store.model(NOVA)
     store.system_profile(GEO_SONNET, arns(SONNET, "us-east-1", "us-west-2"))
@@ -34,7 +34,7 @@ def test_a_row_holds_every_metric_of_the_minute(store: Store) -> None:
     latency = {"latency_ms_sum": 900.5, "latency_samples": 4, "ttft_ms_sum": 100, "ttft_samples": 2}
     store.usage("searchsearch", at("14T10:00"), **metrics, **latency)
     store.covered(DAY)
-    store.build()
+    store.build("marts.quota_usage_minutely")
 
     columns = ", ".join(metrics)
     for table in ("usage_minutely", "quota_usage_minutely"):
@@ -80,7 +80,7 @@ def test_latency_percentiles_stand_beside_the_hours_average(store: Store) -> Non
     for minute, (calls, latency) in enumerate(((1, 900), (3, 300))):
         ts = at("14T10:00") + timedelta(minutes=minute)
         store.usage(NOVA, ts, invocations=calls, latency_ms_sum=latency, latency_samples=calls)
-    store.build()
+    store.build("marts.latency_hourly")
     columns = "ts, invocations, latency_ms_avg, latency_ms_p50, latency_ms_p90, latency_ms_p99, ttft_ms_p50"
     assert store.rows(f"select {columns} from marts.latency_hourly") == [(at("14T10:00"), 4, 300, 100, 250, 900, None)]
 
@@ -92,7 +92,7 @@ def test_a_coarse_period_stays_one_row_and_is_compared_as_a_mean(store: Store, p
     minutes = period // 60
     store.usage(GEO_SONNET, at("14T10:00"), period=period, invocations=5 * minutes, input_tokens=900 * minutes)
     store.covered(DAY, resolution=period)
-    store.build()
+    store.build("marts.quota_headroom")
 
     columns = "resolution_seconds, consumed_tokens, tpm_utilization, rpm_utilization"
     assert store.row(f"select {columns} from marts.quota_usage_minutely") == (period, 900 * minutes, 0.9, 0.5)
@@ -105,7 +105,7 @@ def test_an_hour_with_mixed_resolutions_has_the_coarsest_for_the_pool(store: Sto
         store.usage("searchsearch", ts, invocations=1, input_tokens=10)
     store.usage(GEO_SONNET, at("14T10:05"), period=300, invocations=5, input_tokens=500)
     store.usage("searchsearch", at("14T11:00"), invocations=1, input_tokens=10)
-    store.build()
+    store.build("marts.quota_usage_minutely")
 
     columns = "ts, resolution_seconds, invocations, consumed_tokens"
     assert store.rows(f"select {columns} from marts.quota_usage_minutely order by ts") == [
@@ -119,7 +119,7 @@ def test_the_running_total_of_a_day_begins_at_utc_midnight(store: Store) -> None
     store.quota(SONNET, "geo", "tpd", 100, name="Model invocation max tokens per day for X")
     for ts, tokens in ((at("13T23:59"), 70), (at("14T00:00"), 10), (at("14T00:05"), 30)):
         store.usage("searchsearch", ts, invocations=1, input_tokens=tokens)
-    store.build()
+    store.build("marts.quota_usage_minutely")
     columns = "ts, day_tokens_running, tpd_limit, tpd_utilization"
     assert store.rows(f"select {columns} from marts.quota_usage_minutely order by ts") == [
         (at("13T23:59"), 70, 100, 0.7),
@@ -133,7 +133,7 @@ def test_tokens_per_day_count_the_minutes_after_the_limit_was_reached(store: Sto
     for ts, tokens in ((at("14T10:00"), 50), (at("14T12:00"), 40), (at("14T18:00"), 20)):
         store.usage("searchsearch", ts, invocations=1, input_tokens=tokens)
     store.covered(DAY, until=at("14T20:00"))
-    store.build()
+    store.build("marts.quota_headroom")
     columns = "peak, utilization_peak, minutes_over_80pct, minutes_over_limit, worst_minute, p50"
     day = store.row(f"select {columns} from marts.quota_headroom where quota = 'tpd'")
     assert day == (110, 1.1, 8 * 60, 2 * 60, at("14T18:00"), None)
@@ -144,7 +144,7 @@ def test_a_pools_estimate_is_null_when_one_profile_has_none(store: Store) -> Non
     store.usage(GEO_SONNET, at("14T10:00"), invocations=1, input_tokens=10)
     store.usage("searchsearch", at("14T10:01"), invocations=1, input_tokens=10, aws_estimated_tokens=10)
     store.usage(GEO_SONNET, at("14T10:01"), throttles=5)
-    store.build()
+    store.build("marts.quota_usage_minutely")
     estimates = "select aws_estimated_tokens from marts.quota_usage_minutely order by ts"
     assert store.rows(estimates) == [(None,), (10,)]
 
@@ -174,7 +174,7 @@ def test_the_first_limit_that_was_read_stands_for_all_time_before_and_a_gap_is_u
     ):
         valid_to = at(end) if end else None
         store.quota(SONNET, "geo", "tpm", value, source=source, valid_from=at(start), valid_to=valid_to, mapped=not end)
-    store.build()
+    store.build("marts.quota_pools")
     columns = "valid_from, valid_to, limit_value, limit_source"
     assert store.rows(f"select {columns} from intermediate.int_quota_limits order by 1") == [
         (datetime(1970, 1, 1), at("12T09:00"), 100, "default"),
@@ -188,7 +188,7 @@ def test_the_first_limit_that_was_read_stands_for_all_time_before_and_a_gap_is_u
 def test_what_changes_beside_the_value_divides_no_period(store: Store) -> None:
     for start, end in (("10T09:00", "12T09:00"), ("12T09:00", "13T09:00"), ("13T09:00", None)):
         store.quota(SONNET, "geo", "tpm", 100, valid_from=at(start), valid_to=at(end) if end else None, mapped=not end)
-    store.build()
+    store.build("intermediate.int_quota_limits")
     assert store.rows("select valid_from, valid_to, limit_value from intermediate.int_quota_limits") == [
         (datetime(1970, 1, 1), None, 100)
     ]
@@ -199,7 +199,7 @@ def test_a_quota_that_aws_no_longer_lists_is_unknown_from_then_on(store: Store) 
     for minute in ("14T09:59", "14T10:00"):
         store.usage(f"us.{SONNET}", at(minute), invocations=1, input_tokens=50)
     store.covered(DAY)
-    store.build()
+    store.build("marts.quota_headroom")
     minutes = "select ts, tpm_limit, tpm_utilization from marts.quota_usage_minutely order by ts"
     assert store.rows(minutes) == [(at("14T09:59"), 100, 0.5), (at("14T10:00"), None, None)]
     assert store.one("select limit_value from marts.quota_headroom where quota = 'tpm'") is None
@@ -213,7 +213,7 @@ def test_use_is_held_against_the_limit_of_its_minute_when_it_changes_within_the_
     for minute, tokens in (("14T09:58", 900), ("14T09:59", 1_200), ("14T10:00", 1_200), ("14T10:01", 3_000)):
         store.usage(f"us.{SONNET}", at(minute), invocations=1, input_tokens=tokens)
     store.covered(DAY)
-    store.build()
+    store.build("marts.quota_headroom")
 
     assert store.rows("select ts, tpm_limit, tpm_utilization from marts.quota_usage_minutely order by ts") == [
         (at("14T09:58"), 1_000, 0.9),
@@ -235,10 +235,10 @@ def test_headroom_of_a_day_that_is_not_over_has_the_limit_at_the_end_of_what_was
         store.quota(SONNET, "geo", "tpm", value, valid_from=at(start), valid_to=valid_to, mapped=not end)
     store.usage(f"us.{SONNET}", at("14T09:58"), invocations=1, input_tokens=900)
     store.covered(DAY, until=at("14T10:00"))
-    store.build()
+    store.build("marts.quota_headroom")
     limit = "select limit_value from marts.quota_headroom where quota = 'tpm'"
     assert store.one(limit) == 1_000
 
     store.covered(DAY, until=at("14T10:01"))
-    store.build()
+    store.build("marts.quota_headroom")
     assert store.one(limit) == 10_000

@@ -13,7 +13,7 @@ QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 
 
 def nova_store() -> Store:
-    store = Store()
+    store = Store("marts.usage_statistics")
     store.burndown("*", 1)
     store.model(NOVA)
     return store
