@@ -17,7 +17,8 @@ const short = (value) => compact.format(value);
 
 const percent = (share) => {
   const digits = Math.abs(share) >= 1 ? 0 : 1;
-  return `${(100 * share).toLocaleString("en-US", { maximumFractionDigits: digits }).replace("-", "\u2212")}\u202f%`;
+  const text = (100 * share).toLocaleString("en-US", { maximumFractionDigits: digits }).replace("-", "\u2212");
+  return `${text}\u202f%`;
 };
 
 // A share that would be rounded to nothing is said to be small.

@@ -22,7 +22,7 @@ function readHash(hash, initial) {
   const state = { ...initial };
   for (const name of MAPS) state[name] = {};
   for (const [name, value] of new URLSearchParams(text)) {
-    if (!(name in initial)) continue;
+    if (!(name in state)) continue;
     if (!MAPS.includes(name)) {
       state[name] = value;
       continue;

@@ -1,0 +1,219 @@
+"""The page's scripts that need no page, each against written-out values."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import Browser, Page
+
+from usage_pipeline.report import formats, render
+
+pytestmark = pytest.mark.browser
+
+FOLDER = Path(render.__file__).with_name("page")
+ALONE = ("formats.js", "times.js", "csv.js", "hash.js", "ordering.js", "matching.js", "packed_columns.js", "cube.js")
+VECTOR = Path(__file__).with_name("packing_vector.json")
+
+
+@pytest.fixture(scope="module")
+def blank(browser: Browser) -> Iterator[Page]:
+    """An empty page with the scripts' functions and nothing else."""
+    tab = browser.new_context(offline=True).new_page()
+    tab.add_script_tag(content="\n".join((FOLDER / name).read_text(encoding="utf-8") for name in ALONE))
+    yield tab
+    tab.context.close()
+
+
+def test_scripts_that_need_no_page_come_first() -> None:
+    assert render.PAGE_SCRIPTS[: len(ALONE)] == ALONE
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (1234567, "1,234,567"), (12.345, "12.35"), (0.1254, "0.125"), (150.6, "151"), (-2, "\u22122")],
+)
+def test_numbers_are_written_as_python_writes_them(blank: Page, value: float, text: str) -> None:
+    assert blank.evaluate("value => number(value)", value) == text == formats.number(value, "unknown")
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.5, "50"), (0.1234, "12.3"), (1.104, "110"), (2.04, "204"), (-1.04, "\u2212104")]
+)
+def test_shares_are_written_as_python_writes_them(blank: Page, share: float, text: str) -> None:
+    assert blank.evaluate("share => percent(share)", share) == f"{text}\u202f%" == formats.percent(share, "unknown")
+
+
+@pytest.mark.parametrize(
+    ("exact", "text"),
+    [("0", "0.00"), ("0.000000000001", "< 0.01"), ("0.01", "0.01"), ("0.005", "< 0.01"), ("1234.565", "1,234.57")],
+)
+def test_money_is_rounded_to_the_cent_and_never_to_nothing(blank: Page, exact: str, text: str) -> None:
+    assert blank.evaluate("exact => money(picodollars(exact))", exact) == text
+
+
+def test_money_keeps_every_picodollar(blank: Page) -> None:
+    assert blank.evaluate("exactMoney(picodollars('9007199254740993.000000000007'))") == "9007199254740993.000000000007"
+
+
+@pytest.mark.parametrize(
+    ("zone", "time", "text"),
+    [
+        ("UTC", "2026-11-15T10:27Z", "2026-11-15 10:27"),
+        ("Asia/Kolkata", "2026-11-15T18:45Z", "2026-11-16 00:15"),
+        ("Europe/Berlin", "2026-03-29T00:59Z", "2026-03-29 01:59"),
+        ("Europe/Berlin", "2026-03-29T01:00Z", "2026-03-29 03:00"),
+    ],
+)
+def test_times_of_any_zone(blank: Page, zone: str, time: str, text: str) -> None:
+    assert blank.evaluate("([zone, time]) => minuteIn(zone, Date.parse(time))", [zone, time]) == text
+
+
+@pytest.mark.parametrize(
+    ("zone", "is_known"), [("UTC", True), ("America/New_York", True), ("Mars/Olympus", False), ("", False)]
+)
+def test_unknown_zones_are_told(blank: Page, zone: str, is_known: bool) -> None:
+    assert blank.evaluate("zone => isZone(zone)", zone) is is_known
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])
+def test_ticks_of_an_axis_are_round_in_the_zone(blank: Page, zone: str) -> None:
+    labels = blank.evaluate(
+        "zone => ticks(zone, Date.parse('2026-10-20T03:11Z'), Date.parse('2026-11-19T03:11Z'))"
+        ".map(time => minuteIn(zone, time).slice(11))",
+        zone,
+    )
+    # The clocks of New York go back within: days stay days there.
+    assert set(labels) == {"00:00"}
+    assert 4 <= len(labels) <= 10
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\tx", "'\tx"),
+        ('=HYPERLINK("http://x","y")', '"\'=HYPERLINK(""http://x"",""y"")"'),
+        ("a,b", '"a,b"'),
+        ("two\nlines", '"two\nlines"'),
+        (-1.5, "-1.5"),
+        (None, ""),
+        ("plain - text", "plain - text"),
+    ],
+)
+def test_csv_defuses_formulas_and_keeps_numbers(blank: Page, value: Any, cell: str) -> None:
+    assert blank.evaluate("value => csvCell(value)", value) == cell
+
+
+INITIAL = {"window": "30days", "basis": "active", "account": "", "caller": ""}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "anchor", "fragment"),
+    [
+        ({}, "", "#"),
+        ({}, "pool/1/us-east-1", "#pool/1/us-east-1"),
+        ({"window": "1day"}, "costs", "#costs?window=1day"),
+        ({"caller": "a&b=c?~"}, "", "#?caller=a%26b%3Dc%3F%7E"),
+        ({"sort": {"pools": "1:desc"}}, "", "#?sort=pools%7E1%3Adesc"),
+    ],
+)
+def test_fragment_holds_what_differs_from_the_beginning(
+    blank: Page, chosen: dict[str, Any], anchor: str, fragment: str
+) -> None:
+    state = INITIAL | {"sort": {}, "open": {}} | chosen
+    assert (
+        blank.evaluate("([state, initial, anchor]) => formatHash(state, initial, anchor)", [state, INITIAL, anchor])
+        == fragment
+    )
+    read = blank.evaluate("([hash, initial]) => readHash(hash, initial)", [fragment, INITIAL])
+    assert read == {"anchor": anchor, "state": state}
+
+
+_names = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    caller=_names,
+    sort=st.dictionaries(_names.filter(bool), st.sampled_from(["a:asc", "b:desc"]), max_size=2),
+)
+def test_fragment_comes_back_whatever_is_typed(blank: Page, caller: str, sort: dict[str, str]) -> None:
+    state = INITIAL | {"caller": caller, "sort": sort, "open": {}}
+    read = blank.evaluate(
+        "([state, initial]) => readHash(formatHash(state, initial, 'costs'), initial)", [state, INITIAL]
+    )
+    assert read == {"anchor": "costs", "state": state}
+
+
+def test_fragment_that_nobody_wrote_is_read_as_the_beginning(blank: Page) -> None:
+    read = blank.evaluate("initial => readHash('#%E0%A4%A?sort=x&open=~1&other=2', initial)", INITIAL)
+    assert read["state"] == INITIAL | {"sort": {}, "open": {}}
+
+
+@pytest.mark.parametrize(
+    ("values", "is_descending", "order"),
+    [
+        ([3, None, 1], False, [1, 3, None]),
+        ([3, None, 1], True, [3, 1, None]),
+        (["b10", "b9", ""], False, ["b9", "b10", ""]),
+        (["b10", "b9", ""], True, ["b10", "b9", ""]),
+    ],
+)
+def test_unknown_is_sorted_last(blank: Page, values: list[Any], is_descending: bool, order: list[Any]) -> None:
+    assert blank.evaluate("([rows, falls]) => sorted(rows, row => row, falls)", [values, is_descending]) == order
+
+
+POOL = {
+    "account_id": "1",
+    "region": "us-east-1",
+    "model_id": "m",
+    "endpoint_type": "geo",
+    "profiles": [{"tags": {"team": "a=b"}}, {"tags": None}],
+}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "users", "fits"),
+    [
+        ({}, None, True),
+        ({"account": "1", "region": "us-east-1", "model": "m", "endpoint": "geo"}, None, True),
+        ({"account": "2"}, None, False),
+        ({"tag": "team=a=b"}, None, True),
+        ({"tag": "team=a"}, None, False),
+        ({"application": "x"}, ["pool/other"], False),
+        ({"application": "x"}, ["pool/this"], True),
+    ],
+)
+def test_pool_fits_every_filter_or_none(
+    blank: Page, chosen: dict[str, str], users: list[str] | None, fits: bool
+) -> None:
+    every = dict.fromkeys(("account", "region", "model", "endpoint", "tag", "application", "caller"), "")
+    assert fits is blank.evaluate(
+        "([pool, chosen, users]) => poolMatches('pool/this', pool, chosen, users && new Set(users))",
+        [POOL, every | chosen, users],
+    )
+
+
+READ = """
+async text => {
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const packed = new PackedColumns(new Uint8Array(await new Response(stream).arrayBuffer()));
+    const { columns } = packed.header;
+    return Object.fromEntries(Object.keys(columns).map((name) => [
+        name, packed.column(columns, name).map((value) => (typeof value === "bigint" ? String(value) : value)),
+    ]));
+}
+"""
+
+
+def test_packed_columns_are_read_as_python_wrote_them(blank: Page) -> None:
+    vector = json.loads(VECTOR.read_text(encoding="utf-8"))
+    assert blank.evaluate(READ, vector["text"]) == vector["columns"]
