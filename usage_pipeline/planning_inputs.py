@@ -184,6 +184,58 @@ def pool_minutes(con: duckdb.DuckDBPyConnection, pool: Pool, days: Days, known: 
 
 
 @dataclass(frozen=True)
+class DayUnderWay:
+    """A UTC day of which the first minutes were read: consumed tokens of each, None where one of them is not known."""
+
+    day: dt.date
+    covered_until: dt.datetime
+    so_far: Floats | None
+
+
+def days_under_way(con: duckdb.DuckDBPyConnection, day: dt.date, pools: list[Pool]) -> dict[str, DayUnderWay]:
+    """By pool: the day as far as it was read minute by minute; pools whose scope was not are left out."""
+    covered: dict[tuple[str, str], dt.datetime] = {
+        (account_id, region): until
+        for account_id, region, until in con.execute(
+            """
+            select account_id, region, covered_until from staging.stg_cloudwatch_coverage
+            where usage_date = $day and resolution_seconds = 60 and covered_until < (usage_date + 1)::timestamp
+            """,
+            {"day": day},
+        ).fetchall()
+    }
+    used: dict[str, list[tuple[int, int | None]]] = {}
+    for pool_id, minute, tokens in con.execute(
+        """
+        select
+            pool_id,
+            date_diff('minute', usage_date::timestamp, ts),
+            if(resolution_seconds = 60, consumed_tokens, null),
+        from marts.quota_usage_minutely
+        where usage_date = $day
+        """,
+        {"day": day},
+    ).fetchall():
+        used.setdefault(pool_id, []).append((minute, tokens))
+    found: dict[str, DayUnderWay] = {}
+    for pool in pools:
+        if (until := covered.get((pool.account_id, pool.region))) is not None:
+            so_far = _so_far(day, until, used.get(pool.pool_id, []))
+            found[pool.pool_id] = DayUnderWay(day, until, so_far)
+    return found
+
+
+def _so_far(day: dt.date, until: dt.datetime, used: list[tuple[int, int | None]]) -> Floats | None:
+    grid = np.zeros(int((until - dt.datetime.combine(day, dt.time())).total_seconds() // 60))
+    for minute, tokens in used:
+        if tokens is None:
+            return None
+        if minute < len(grid):
+            grid[minute] = tokens
+    return grid
+
+
+@dataclass(frozen=True)
 class DailyPeaks:
     """The highest minute (tpd: the total) of each day from the first used one on; NaN where unknown, 0 on idle days."""
 

@@ -143,6 +143,29 @@ FORECAST_BACKTESTS = StoredTable(
     ),
 )
 
+DAY_END_FORECASTS = StoredTable(
+    "marts",
+    "day_end_forecasts",
+    "One row per pool used lately whose day after the newest whole UTC day was read in part: its tokens to its end.",
+    columns_of(
+        _POOL
+        + """
+        usage_date | date | the day that is not over
+        covered_until | timestamp | end of what was read of it
+        status | varchar | projected, too_early, no_history or unknown_use
+        used_tokens | bigint | consumed so far; NULL when a minute of it is unknown
+        projected_tokens | double | at the day's end, as the last four same weekdays went; NULL unless projected
+        low | double | if it goes on as the one of these that had used most by now; NULL unless projected
+        high | double | if it goes on as the one that had used least; NULL when that had used nothing
+        grade | varchar | by weeks and their distance: high, medium or low; NULL unless projected
+        limit_value | bigint | newest tokens per day; NULL when unknown
+        reaches_limit_at | timestamp | when the tokens per day are used up; NULL when they are not
+        weekdays | integer | same weekdays with use that were looked at
+        evidence_sql | varchar | query that shows the day and these weekdays by the hour
+    """
+    ),
+)
+
 COST_FORECASTS = StoredTable(
     "marts",
     "cost_forecasts",
@@ -189,6 +212,7 @@ PLANNING_TABLES = (
     MAX_TOKENS_RECOMMENDATIONS,
     QUOTA_FORECASTS,
     FORECAST_BACKTESTS,
+    DAY_END_FORECASTS,
     COST_FORECASTS,
     ANOMALIES,
 )

@@ -66,6 +66,7 @@ ASSETS = [
     "marts/billed_cost",
     "marts/cost_forecasts",
     "marts/data_completeness",
+    "marts/day_end_forecasts",
     "marts/forecast_backtests",
     "marts/invocations",
     "marts/latency_hourly",

@@ -4,6 +4,7 @@ Here: the assets, and the order of the work. Not here: the rows (the other `plan
 (`planning/`), the tables' columns (`planning_tables.py`).
 """
 
+import datetime as dt
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -20,6 +21,7 @@ from usage_pipeline.assets.planning_pools import PoolRows, rows_of_pool
 from usage_pipeline.planning_calls import logged_calls
 from usage_pipeline.planning_inputs import (
     daily_peaks,
+    days_under_way,
     known_minutes,
     log_completeness,
     newest_whole_days,
@@ -97,8 +99,9 @@ def pool_facts(con: duckdb.DuckDBPyConnection) -> Iterator[PoolFacts]:
     if (days := newest_whole_days(con)) is None:
         return
     known, totals, complete = known_minutes(con, days), pool_totals(con, days), log_completeness(con, days)
-    peaks = daily_peaks(con, days.last)
-    for pool in used_pools(con, days):
+    peaks, pools = daily_peaks(con, days.last), used_pools(con, days)
+    today = days_under_way(con, days.last + dt.timedelta(days=1), pools)
+    for pool in pools:
         yield PoolFacts(
             pool=pool,
             days=days,
@@ -107,6 +110,7 @@ def pool_facts(con: duckdb.DuckDBPyConnection) -> Iterator[PoolFacts]:
             calls=logged_calls(con, pool.pool_id, days),
             totals=totals[pool.pool_id],
             completeness=complete.get(pool.pool_id),
+            today=today.get(pool.pool_id),
         )
 
 

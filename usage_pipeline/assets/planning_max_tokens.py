@@ -13,7 +13,7 @@ from usage_pipeline.planning.max_tokens import Answers, MaxTokensRecommendation,
 from usage_pipeline.planning.percentiles import Floats, grade, interval_of
 from usage_pipeline.planning_calls import LoggedCalls
 from usage_pipeline.planning_evidence import max_tokens_evidence
-from usage_pipeline.planning_inputs import DailyPeaks, Days, Pool, PoolMinutes, PoolTotals
+from usage_pipeline.planning_inputs import DailyPeaks, Days, DayUnderWay, Pool, PoolMinutes, PoolTotals
 
 Row = dict[str, Any]
 
@@ -24,7 +24,10 @@ DRAWS = 200
 
 @dataclass(frozen=True)
 class PoolFacts:
-    """What is known of one pool. `peaks` is by quota; `completeness` is None where CloudWatch counted no call."""
+    """What is known of one pool. `peaks` is by quota; `completeness` is None where CloudWatch counted no call.
+
+    `today` is the day after the last of `days`, None where nothing of it was read.
+    """
 
     pool: Pool
     days: Days
@@ -33,6 +36,7 @@ class PoolFacts:
     calls: LoggedCalls
     totals: PoolTotals
     completeness: float | None
+    today: DayUnderWay | None
 
 
 REASONS = {

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from usage_pipeline.assets.planning_day_end import day_end_rows
 from usage_pipeline.assets.planning_max_tokens import PoolFacts, Row, max_tokens_rows
 from usage_pipeline.planning.forecasts import (
     HIGH,
@@ -66,6 +67,7 @@ class PoolRows:
     max_tokens_recommendations: list[Row] = field(default_factory=list[Row])
     quota_forecasts: list[Row] = field(default_factory=list[Row])
     forecast_backtests: list[Row] = field(default_factory=list[Row])
+    day_end_forecasts: list[Row] = field(default_factory=list[Row])
 
     def extend(self, other: "PoolRows") -> None:
         """Add the rows of another pool."""
@@ -108,6 +110,7 @@ def rows_of_pool(facts: PoolFacts) -> PoolRows:
         forecast_backtests=[
             row for quota, peaks in facts.peaks.items() for row in _backtest_rows(facts.pool, quota, peaks)
         ],
+        day_end_forecasts=day_end_rows(facts),
     )
 
 

@@ -1,7 +1,7 @@
 """A small warehouse with five weeks of use, from which every planning table gets rows.
 
 Here: the data. A pool that grows by 2 % a day and holds 8,192 tokens for answers of 100; a batch job that costs 3 USD a
-day and 60 USD on the last; a profile that nobody uses. Not here: what is expected.
+day and 60 USD on the last; a day after that which is not over; a profile that nobody uses. Not here: what is expected.
 """
 
 import datetime as dt
@@ -10,6 +10,9 @@ from usage_pipeline import raw_tables as raw
 from usage_pipeline_tests.marts.factory import ACCOUNT, ACCOUNT_NAME, DAY, NOVA, REGION, SONNET, Store, arns
 
 DAYS = [DAY - dt.timedelta(days=34 - number) for number in range(35)]
+
+TODAY = DAY + dt.timedelta(days=1)
+"""Read in part."""
 
 GEO_SONNET = f"us.{SONNET}"
 SONNET_POOL = f"{ACCOUNT}/{REGION}/geo/{SONNET}"
@@ -36,8 +39,17 @@ def planning_store() -> Store:
         )
         store.logging(True, day)
         _day(store, day, tokens=round(1000 * 1.02**number))
+    _half_a_day(store)
     store.build()
     return store
+
+
+def _half_a_day(store: Store) -> None:
+    """The day after the last, read until noon: two calls at five past every hour, twice as large as the day before."""
+    store.covered(TODAY, until=dt.datetime.combine(TODAY, dt.time(12)))
+    for hour in range(12):
+        ts = dt.datetime.combine(TODAY, dt.time(hour, 5))
+        store.usage(GEO_SONNET, ts, invocations=2, input_tokens=8000, output_tokens=200, latency_ms_sum=8000)
 
 
 def _catalogues(store: Store) -> None:

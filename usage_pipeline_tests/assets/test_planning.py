@@ -13,7 +13,7 @@ from usage_pipeline.planning_evidence import max_tokens_evidence, quota_evidence
 from usage_pipeline.planning_inputs import Days, daily_peaks, newest_whole_days, used_pools
 from usage_pipeline.planning_tables import PLANNING_TABLES
 from usage_pipeline.warehouse import arrow_schema, prepare_tables
-from usage_pipeline_tests.assets.planning_sample import NOVA_POOL, SONNET_POOL, TPM_LIMIT, planning_store
+from usage_pipeline_tests.assets.planning_sample import NOVA_POOL, SONNET_POOL, TODAY, TPM_LIMIT, planning_store
 from usage_pipeline_tests.marts.factory import ACCOUNT, DAY, NOVA
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -63,13 +63,8 @@ def test_equal_tables_give_equal_rows(con: duckdb.DuckDBPyConnection, rows: Rows
 
 
 def test_a_day_that_is_not_over_is_not_looked_at(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
-    con.execute(
-        """
-        insert into staging.stg_cloudwatch_coverage by name
-        select * replace (usage_date + 1 as usage_date, '2026-11-15 10:30' as covered_until)
-        from staging.stg_cloudwatch_coverage where usage_date = '2026-11-14'
-        """
-    )
+    con.execute("delete from staging.stg_cloudwatch_coverage where usage_date = '2026-11-15'")
+    con.execute("delete from marts.quota_usage_minutely where usage_date = '2026-11-15'")
 
     assert newest_whole_days(con) == Days(dt.date(2026, 10, 16), DAY)
     assert by_table(con)["quota_recommendations"] == rows["quota_recommendations"]
@@ -79,7 +74,8 @@ def test_idle_minutes_count_in_all_and_not_in_active(con: duckdb.DuckDBPyConnect
     found = rows["percentile_confidence"]
     at = {"pool_id": SONNET_POOL, "quota": "tpm"}
     highest = con.execute(
-        "select max(consumed_tokens) from marts.quota_usage_minutely where pool_id = ?", [SONNET_POOL]
+        "select max(consumed_tokens) from marts.quota_usage_minutely where pool_id = ? and usage_date <= ?",
+        [SONNET_POOL, DAY],
     ).fetchone()
 
     assert only(found, basis="all", percentile="p50", **at)["value"] == 0
@@ -262,6 +258,56 @@ def test_backtests_hold_earlier_forecasts_against_the_truth(con: duckdb.DuckDBPy
     assert all(row["is_inside"] == (row["low"] <= row["truth"] <= row["high"]) for row in found)
 
 
+def test_the_day_that_is_not_over_is_projected_from_the_same_weekdays(
+    con: duckdb.DuckDBPyConnection, rows: Rows
+) -> None:
+    row = only(rows["day_end_forecasts"], pool_id=SONNET_POOL)
+
+    # An output token counts five: 9,000 an hour, and half of a usual day's tokens are used by noon.
+    assert (row["usage_date"], row["status"], row["used_tokens"], row["weekdays"]) == (TODAY, "projected", 12 * 9000, 4)
+    assert row["projected_tokens"] == pytest.approx(24 * 9000, rel=0.03)
+    assert row["low"] <= row["projected_tokens"] <= row["high"]
+    assert (row["limit_value"], row["reaches_limit_at"]) == (10_000_000, None)
+    shown = con.execute(row["evidence_sql"]).to_arrow_table().to_pylist()
+    assert sum(hour["tokens"] for hour in shown if hour["usage_date"] == TODAY) == row["used_tokens"]
+    assert len({hour["usage_date"] for hour in shown}) == 5
+
+
+def test_the_quota_of_a_day_is_reached_at_a_time(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("update marts.quota_pools set tpd_limit = 120000 where pool_id = ?", [SONNET_POOL])
+
+    row = only(by_table(con)["day_end_forecasts"], pool_id=SONNET_POOL)
+
+    # 108,000 are used until noon, and 9,000 more at five past every hour.
+    assert row["reaches_limit_at"] == dt.datetime.combine(TODAY, dt.time(13, 5))
+
+
+def test_a_pool_that_is_not_used_today_is_projected_to_stay_so(rows: Rows) -> None:
+    row = only(rows["day_end_forecasts"], pool_id=NOVA_POOL)
+
+    # Its batch runs at three, and did not.
+    assert (row["status"], row["used_tokens"], row["projected_tokens"]) == ("projected", 0, 0)
+
+
+def test_a_minute_of_unknown_use_leaves_the_day_unknown(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("update marts.quota_usage_minutely set consumed_tokens = null where ts = '2026-11-15 05:05'")
+
+    row = only(by_table(con)["day_end_forecasts"], pool_id=SONNET_POOL)
+
+    assert (row["status"], row["used_tokens"], row["projected_tokens"], row["grade"]) == (
+        "unknown_use",
+        None,
+        None,
+        None,
+    )
+
+
+def test_a_day_of_which_nothing_was_read_is_not_projected(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("delete from staging.stg_cloudwatch_coverage where usage_date = '2026-11-15'")
+
+    assert by_table(con)["day_end_forecasts"] == []
+
+
 def test_the_months_cost_is_that_of_its_days_and_what_is_to_come(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
     spent = con.execute("select sum(cost_usd) from marts.usage_daily where usage_date >= '2026-11-01'").fetchone()
     total = only(rows["cost_forecasts"], subject_kind="total")
@@ -343,4 +389,6 @@ def test_a_scope_that_was_not_read_gets_no_percentile(con: duckdb.DuckDBPyConnec
 def test_every_column_is_filled_somewhere(table: Any, rows: Rows) -> None:
     empty = {name for name in arrow_schema(table).names if all(row[name] is None for row in rows[table.name])}
 
-    assert empty == ({"score"} if table.name == "anomalies" else set())
+    # Nothing here varied before it stood out, and no day's quota is used up.
+    expected = {"anomalies": {"score"}, "day_end_forecasts": {"reaches_limit_at"}}
+    assert empty == expected.get(table.name, set())

@@ -73,6 +73,9 @@ FIRST_ROWS: dict[str, str] = {
         select {_SCOPE}, '{GEO_POOL}' as pool_id, 'tpm' as quota, date '2026-11-14' as usage_date,
         date '2026-11-13' as forecast_on
     """,
+    "marts.day_end_forecasts": f"""
+        select {_SCOPE}, '{GEO_POOL}' as pool_id, date '2026-11-15' as usage_date, 'projected' as status
+    """,
     "marts.cost_forecasts": """
         select date '2026-11-01' as usage_month, 'total' as subject_kind, 'everything' as subject, 1 as low_usd,
         2 as high_usd

@@ -16,6 +16,20 @@ def test_a_day_is_projected_as_the_same_weekdays_went() -> None:
     assert found.status == "projected"
     assert found.tokens == pytest.approx(2880)
     assert found.reaches_limit_at == 999
+    assert (found.low, found.high) == (pytest.approx(2880), pytest.approx(2880))
+
+
+def test_low_and_high_are_the_day_if_it_goes_on_as_one_of_the_weekdays_did() -> None:
+    late, early = np.zeros((2, 1440))
+    late[700:], early[:800] = 1.0, 1.0
+    even = np.ones(1440)
+    found = project_day(np.full(720, 2.0), np.stack([late, early, even]), limit=None)
+    # By now they had used 20 of 740, 720 of 800 and half.
+    assert found.tokens == pytest.approx(2880)
+    assert found.low == pytest.approx(1440 / 0.9)
+    assert found.high == pytest.approx(1440 * 740 / 20)
+    late[:720], late[1000] = 0, 1
+    assert project_day(np.full(720, 2.0), np.stack([late, early, even]), limit=None).high is None
 
 
 def test_a_limit_that_is_already_passed_is_dated_when_it_was() -> None:
