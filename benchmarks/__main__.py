@@ -17,6 +17,7 @@ from benchmarks.measuring import Figure, Result, measure, median, show, usage_pi
 from benchmarks.planning import planning
 from benchmarks.q_developer import q_developer
 from benchmarks.replay import replay
+from benchmarks.report import report
 from usage_pipeline.sandbox import RunningSandbox, SandboxOptions, start_in_thread
 
 NOW = dt.datetime(2026, 11, 15, 10, 30)  # noqa: DTZ001  (UTC without a zone, as everywhere inside)
@@ -79,6 +80,7 @@ BENCHMARKS: dict[str, Callable[[int], list[Result]]] = {
     "planning": planning,
     "q_developer": q_developer,
     "replay": replay,
+    "report": report,
 }
 
 

@@ -5,8 +5,8 @@ Rates are the highest minute of each period, never a mean of it, so that no peak
 it; counts are sums.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -23,6 +23,12 @@ SECONDS_OF_A_MINUTE = 60
 
 FULL_DETAIL = timedelta(hours=48)
 """How far back the level of one minute reaches at least, when a window is that long."""
+
+MOST_POINTS = 120_000
+"""Points of all pools that the levels of one minute have together, and the coarser ones: beyond, a page is too large to
+be mailed. Then coarser levels take the next granularity, and minutes keep rates and failures."""
+
+_NEXT_GRANULARITY = {300: 900, 900: 3600}
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,9 @@ _POOL_SERIES = (
     *("throttles", "client_errors", "server_errors", "latency", "ttft"),
 )
 _PROFILE_SERIES = ("tpm", "rpm", "throttles")
+
+_SERIES_OF_MANY_MINUTES = frozenset(("at", "tpm", "rpm", "throttles", "client_errors", "server_errors"))
+"""What minutes keep where they are very many; the coarser levels have the rest, and profiles."""
 
 
 def _in_columns(keys: str, names: Sequence[str]) -> str:
@@ -222,6 +231,33 @@ _LIMITS = """
 """
 
 
+# Lines of profiles have two series, those of pools eight or more, so four points of profiles weigh as much as one.
+_POINTS = """
+    select approx_count_distinct(hash(pool_id, epoch(ts)::bigint // $step)) as points
+    from marts.quota_usage_minutely
+    where ts >= $start and ts < $end
+    union all
+    select approx_count_distinct(hash(pool_id, profile_id, epoch(ts)::bigint // $step)) // 4
+    from marts.usage_minutely
+    where ts >= $start and ts < $end and pool_id is not null
+"""
+
+
+@dataclass(frozen=True)
+class _Level:
+    """Windows that are drawn from the same points: from when on, how far apart, and whether of every series."""
+
+    windows: tuple[ChartWindow, ...]
+    start: datetime
+    step_seconds: int
+    is_whole: bool = True
+
+    @property
+    def span(self) -> dict[str, Any]:
+        """As the queries name it."""
+        return {"start": self.start, "end": max(window.end for window in self.windows), "step": self.step_seconds}
+
+
 def read_pool_series(con: duckdb.DuckDBPyConnection, windows: Sequence[ChartWindow]) -> dict[str, PoolSeries]:
     """Read the charts of every pool with use in the windows, by pool id.
 
@@ -230,16 +266,11 @@ def read_pool_series(con: duckdb.DuckDBPyConnection, windows: Sequence[ChartWind
     """
     if not windows:
         return {}
-    first, end = min(window.start for window in windows), max(window.end for window in windows)
     levels: dict[str, list[SeriesLevel]] = {}
-    for granularity in sorted({window.granularity_seconds for window in windows}):
-        sharing = [window for window in windows if window.granularity_seconds == granularity]
-        start = min(window.start for window in sharing)
-        if granularity == SECONDS_OF_A_MINUTE:
-            start = min(start, max(first, end - FULL_DETAIL))
-        for pool_id, level in _read_levels(con, sharing, start).items():
-            levels.setdefault(pool_id, []).append(level)
-    span = {"start": first, "end": end}
+    for level in _affordable(con, _levels(windows, {})):
+        for pool_id, found in _read_levels(con, level).items():
+            levels.setdefault(pool_id, []).append(found)
+    span = {"start": min(window.start for window in windows), "end": max(window.end for window in windows)}
     markers = _read_markers(con, span)
     limits = _read_limits(con, span)
     return {
@@ -248,20 +279,58 @@ def read_pool_series(con: duckdb.DuckDBPyConnection, windows: Sequence[ChartWind
     }
 
 
-def _read_levels(
-    con: duckdb.DuckDBPyConnection, windows: Sequence[ChartWindow], start: datetime
-) -> dict[str, SeriesLevel]:
-    """One granularity's series of every pool from `start` on; the given windows share it."""
-    end = max(window.end for window in windows)
-    span = {"start": start, "end": end, "step": windows[0].granularity_seconds}
-    names = tuple(window.name for window in windows)
+def _levels(windows: Sequence[ChartWindow], coarser: Mapping[int, int]) -> list[_Level]:
+    """One level for each granularity, finest first; `coarser` has what to take instead of one."""
+    first, end = min(window.start for window in windows), max(window.end for window in windows)
+    sharing: dict[int, list[ChartWindow]] = {}
+    for window in windows:
+        step = window.granularity_seconds
+        sharing.setdefault(coarser.get(step, step), []).append(window)
+    levels: list[_Level] = []
+    for step, found in sorted(sharing.items()):
+        start = min(window.start for window in found)
+        if step == SECONDS_OF_A_MINUTE:
+            start = min(start, max(first, end - FULL_DETAIL))
+        levels.append(_Level(tuple(found), start, step))
+    return levels
+
+
+def _affordable(con: duckdb.DuckDBPyConnection, levels: list[_Level]) -> list[_Level]:
+    """The levels as they are unless they have too many points."""
+    minutes = [level for level in levels if level.step_seconds == SECONDS_OF_A_MINUTE]
+    others = [level for level in levels if level.step_seconds != SECONDS_OF_A_MINUTE]
+    while sum(_points(con, level) for level in others) > MOST_POINTS:
+        coarser = [_NEXT_GRANULARITY.get(level.step_seconds, level.step_seconds) for level in others]
+        if coarser == [level.step_seconds for level in others]:
+            break
+        steps = dict(zip((level.step_seconds for level in others), coarser, strict=True))
+        windows = [
+            replace(window, granularity_seconds=level.step_seconds) for level in others for window in level.windows
+        ]
+        others = _levels(windows, steps)
+    return [
+        *(replace(level, is_whole=_points(con, level) <= MOST_POINTS) for level in minutes),
+        *others,
+    ]
+
+
+def _points(con: duckdb.DuckDBPyConnection, level: _Level) -> int:
+    return sum(points for (points,) in con.execute(_POINTS, level.span).fetchall())
+
+
+def _read_levels(con: duckdb.DuckDBPyConnection, level: _Level) -> dict[str, SeriesLevel]:
+    """One granularity's series of every pool; its windows share them."""
+    span, end = level.span, level.span["end"]
+    names = tuple(window.name for window in level.windows)
     levels: dict[str, SeriesLevel] = {}
     for pool_id, step, level_start, coarse_until in con.execute(f"{_STEPS} order by pool_id", span).fetchall():
         points = -((level_start - end) // timedelta(seconds=step))
         levels[pool_id] = SeriesLevel(names, level_start, step, points, coarse_until, {}, {})
     for row in rows(con, _POOL_POINTS, span):
-        levels[row.pop("pool_id")].pool.update(_columns(row))
-    for row in rows(con, _PROFILE_POINTS, span):
+        pool_id = row.pop("pool_id")
+        kept = row if level.is_whole else {name: row[name] for name in row if name in _SERIES_OF_MANY_MINUTES}
+        levels[pool_id].pool.update(_columns(kept))
+    for row in rows(con, _PROFILE_POINTS, span) if level.is_whole else ():
         pool_id, profile_id = row.pop("pool_id"), row.pop("profile_id")
         levels[pool_id].profiles[profile_id] = _columns(row)
     return levels

@@ -3,6 +3,7 @@ from datetime import datetime, timedelta
 import duckdb
 import pytest
 
+from usage_pipeline.report import chart_series
 from usage_pipeline.report.chart_series import ChartWindow, MarkedMinutes, PoolSeries, read_pool_series
 
 END = datetime.fromisoformat("2026-11-15T10:27")
@@ -188,3 +189,39 @@ def test_nothing_is_read_outside_the_windows(con: duckdb.DuckDBPyConnection) -> 
     use(con, "2026-11-15T09:26", {"a": (1, 1)})
     assert read_pool_series(con, [window(timedelta(hours=1), 60)]) == {}
     assert read_pool_series(con, []) == {}
+
+
+def test_coarser_levels_take_the_next_granularity_where_points_are_too_many(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chart_series, "MOST_POINTS", 90)
+    for minute in range(0, 600, 5):
+        use(con, f"2026-11-15T{minute // 60:02}:{minute % 60:02}", {"a": (minute, 1)})
+    week, month = window(timedelta(days=7), 300, "7days"), window(timedelta(days=30), 900, "30days")
+    levels = series(con, week, month).levels
+    assert [(level.windows, level.step_seconds, len(level.pool["at"])) for level in levels] == [
+        (("7days",), 900, 40),
+        (("30days",), 3600, 10),
+    ]
+    assert levels[1].pool["tpm"][-1] == 595
+
+
+def test_minutes_keep_rates_and_failures_where_points_are_too_many(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chart_series, "MOST_POINTS", 3)
+    for minute in range(10):
+        use(con, f"2026-11-15T10:0{minute}", {"a": (1, 1), "b": (2, 1)}, throttles=1, latency=(5, 1))
+    (level,) = series(con, window(timedelta(hours=1), 60)).levels
+    assert (set(level.pool), level.profiles) == ({"at", "tpm", "rpm", "throttles"}, {})
+    assert level.step_seconds == 60
+
+
+def test_levels_of_an_hour_stay_however_many_points_they_have(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chart_series, "MOST_POINTS", 1)
+    for hour in range(9):
+        use(con, f"2026-11-15T0{hour}:00", {"a": (1, 1)}, latency=(5, 1))
+    (level,) = series(con, window(timedelta(days=30), 900)).levels
+    assert (level.step_seconds, "latency" in level.pool) == (3600, True)
