@@ -5,6 +5,7 @@ Here: their text. Not here: the recommendations (`assets/planning_….py`), what
 
 import datetime as dt
 
+from usage_pipeline.planning.alternatives import READS_PER_WRITE, REPEATED_SHARE, CachePrices
 from usage_pipeline.planning.percentiles import PER_MILLE
 from usage_pipeline.planning_calls import CUT_REASONS
 from usage_pipeline.planning_inputs import Days
@@ -57,6 +58,38 @@ def day_evidence(pool_id: str, day: dt.date) -> str:
         "select usage_date, date_trunc('hour', ts) as hour, sum(consumed_tokens)::bigint as tokens, "
         "max(day_tokens_running) as tokens_so_far from marts.quota_usage_minutely "
         f"where pool_id = {_quoted(pool_id)} and usage_date in ({weekdays}) group by all order by hour"
+    )
+
+
+def endpoint_evidence(pool_id: str, to_pool_id: str) -> str:
+    """Both peaks and the limit behind a move to another endpoint type: the columns of the same names."""
+    return (
+        "select here.peak, coalesce(there.peak, 0) as to_peak, pools.tpm_limit as to_limit, "
+        "(here.peak + coalesce(there.peak, 0)) / pools.tpm_limit as utilization "
+        "from marts.quota_recommendations as here "
+        f"inner join marts.quota_pools as pools on pools.pool_id = {_quoted(to_pool_id)} "
+        "left join marts.quota_recommendations as there on there.pool_id = pools.pool_id and there.quota = here.quota "
+        f"where here.pool_id = {_quoted(pool_id)} and here.quota = 'tpm'"
+    )
+
+
+def cache_evidence(pool_id: str, application: str, prices: CachePrices, days: Days) -> str:
+    """The tokens behind a saving by caching, and the saving, at the prices per million that held."""
+    read = f"({prices.input} - {prices.cache_read})"
+    write_5m = f"({prices.cache_write_5m} - {prices.input})"
+    write_1h = f"({prices.cache_write_1h} - {prices.input})" if prices.cache_write_1h is not None else "null"
+    return (
+        "with tokens as (select sum(input_tokens)::bigint as input_tokens, "
+        "sum(cache_read_tokens)::bigint as cache_read_tokens, sum(cache_write_tokens)::bigint as cache_write_tokens, "
+        "sum(cache_write_1h_tokens)::bigint as long_tokens from marts.usage_daily "
+        f"where pool_id = {_quoted(pool_id)} and application = {_quoted(application)} and {_between(days)}), "
+        f"prefixes as (select *, floor(input_tokens * {REPEATED_SHARE})::bigint as repeated, "
+        f"(repeated + {READS_PER_WRITE}) // {READS_PER_WRITE + 1} as written from tokens) "
+        "select input_tokens, cache_read_tokens, cache_write_tokens, "
+        f"(cache_read_tokens * {read} - (cache_write_tokens - long_tokens) * {write_5m} "
+        f"- if(long_tokens = 0, 0, long_tokens * {write_1h})) / 1e6 as saved_usd, "
+        f"((repeated - written) * {read} - written * {write_5m}) / 1e6 as possible_usd, "
+        "repeated - written as possible_quota_tokens from prefixes"
     )
 
 

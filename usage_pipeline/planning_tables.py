@@ -166,6 +166,53 @@ DAY_END_FORECASTS = StoredTable(
     ),
 )
 
+ENDPOINT_MOVES = StoredTable(
+    "marts",
+    "endpoint_moves",
+    "One row per pool used lately and endpoint type of the same model whose limits would hold the peaks of both.",
+    columns_of(
+        _POOL
+        + """
+        to_pool_id | varchar | the pool of the other endpoint type
+        to_endpoint_type | varchar | on_demand, geo or global
+        peak | double | P99.9 of the pool's tokens of all minutes
+        to_peak | double | the same of the other pool; 0 without calls
+        to_limit | bigint | newest tokens per minute of the other pool
+        utilization | double | both peaks, added, over that limit; 0.8 at most
+        rpm_utilization | double | the same of requests per minute; NULL when that limit is not known
+        cost_change | double | what the pool's own tokens would cost more, as a share; NULL when a price is not known
+        grade | varchar | of the pool's peak: high, medium or low
+        evidence_sql | varchar | query that shows both peaks and the limit, columns by the same names
+        as_of | date | last day that was looked at
+    """
+    ),
+)
+
+CACHE_OPPORTUNITIES = StoredTable(
+    "marts",
+    "cache_opportunities",
+    "One row per pool and application with logged input where caching has a price: what it saves, and what it could.",
+    columns_of(
+        _POOL
+        + """
+        application | varchar | by the first rule of the configuration that fits
+        input_tokens | bigint | input of the 30 newest whole days without what was cached
+        cache_read_tokens | bigint | read from the cache; these count for no quota
+        cache_write_tokens | bigint | written to it
+        hit_ratio | double | share of all input that was read from the cache
+        saved_usd | decimal(38, 12) | what the cache saved; below zero when writes cost more; NULL without a price
+        break_even_reads | double | reads of a five-minute write from which on it pays; NULL when never
+        repeated_share | double | assumed share of the input that is the same again
+        reads_per_write | integer | assumed reads of each cached beginning
+        possible_usd | decimal(38, 12) | what caching that share would save
+        possible_quota_tokens | bigint | tokens that would no longer count towards the quota
+        grade | varchar | low, because nobody knows what is repeated
+        evidence_sql | varchar | query that counts the tokens and the saving anew, columns by the same names
+        as_of | date | last day that was looked at
+    """
+    ),
+)
+
 COST_FORECASTS = StoredTable(
     "marts",
     "cost_forecasts",
@@ -213,6 +260,8 @@ PLANNING_TABLES = (
     QUOTA_FORECASTS,
     FORECAST_BACKTESTS,
     DAY_END_FORECASTS,
+    ENDPOINT_MOVES,
+    CACHE_OPPORTUNITIES,
     COST_FORECASTS,
     ANOMALIES,
 )

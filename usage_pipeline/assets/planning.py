@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from usage_pipeline.assets.metadata import stored_table_schema
+from usage_pipeline.assets.planning_alternatives import cache_rows, endpoint_move_rows
 from usage_pipeline.assets.planning_anomalies import anomaly_rows
 from usage_pipeline.assets.planning_costs import cost_forecast_rows
 from usage_pipeline.assets.planning_max_tokens import PoolFacts, Row
@@ -43,6 +44,7 @@ SOURCES = (
     "marts.quota_headroom",
     "marts.invocations",
     "marts.usage_daily",
+    "marts.model_prices",
     "marts.data_completeness",
     "staging.stg_cloudwatch_coverage",
     "staging.stg_scopes",
@@ -89,6 +91,8 @@ def planning_rows(con: duckdb.DuckDBPyConnection) -> dict[StoredTable, pa.Table]
         rows = vars(_rows_of_pools(pool_facts(con)))
         rows["cost_forecasts"] = cost_forecast_rows(con, days.last)
         rows["anomalies"] = anomaly_rows(con, days, pools, peaks)
+        rows["endpoint_moves"] = endpoint_move_rows(con, days, pools, rows["quota_recommendations"])
+        rows["cache_opportunities"] = cache_rows(con, days)
     return {
         table: pa.Table.from_pylist(rows.get(table.name, []), schema=arrow_schema(table)) for table in PLANNING_TABLES
     }

@@ -9,6 +9,8 @@ from decimal import ROUND_CEILING, Decimal
 MILLION = Decimal(1_000_000)
 HOURS_PER_MONTH = Decimal(730)
 """Hours in a month as AWS's own price pages count them."""
+REPEATED_SHARE, READS_PER_WRITE = Decimal("0.1"), 4
+"""What a saving by caching assumes: a tenth of the input is the same again, and is read so often once it is written."""
 _CENT = Decimal("0.01")
 
 

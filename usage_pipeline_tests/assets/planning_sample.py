@@ -1,7 +1,8 @@
 """A small warehouse with five weeks of use, from which every planning table gets rows.
 
-Here: the data. A pool that grows by 2 % a day and holds 8,192 tokens for answers of 100; a batch job that costs 3 USD a
-day and 60 USD on the last; a day after that which is not over; a profile that nobody uses. Not here: what is expected.
+Here: the data. A pool that grows by 2 % a day and holds 8,192 tokens for answers of 100; a global endpoint that nobody
+uses; a batch job that costs 3 USD a day and 60 USD on the last; a day after that which is not over; a profile that
+nobody uses. Not here: what is expected.
 """
 
 import datetime as dt
@@ -59,6 +60,10 @@ def _catalogues(store: Store) -> None:
     for model_id, endpoint_type in ((SONNET, "geo"), (NOVA, "on_demand")):
         for kind in ("input", "output"):
             store.price(model_id, kind, "3", endpoint_type=endpoint_type)
+    for kind, usd in (("cache_read", "0.3"), ("cache_write_5m", "3.75")):
+        store.price(SONNET, kind, usd, endpoint_type="geo")
+    for kind in ("input", "output"):
+        store.price(SONNET, kind, "2.7", endpoint_type="global")
     store.model(SONNET, on_demand=False, model_name="Claude Sonnet 4.5")
     store.model(NOVA, model_name="Nova Lite", provider_name="Amazon")
     store.system_profile(GEO_SONNET, arns(SONNET, "us-east-1", "us-west-2"))
@@ -66,6 +71,9 @@ def _catalogues(store: Store) -> None:
         store.application_profile(profile_id, arns(SONNET, "us-east-1", "us-west-2"), created_at=made_at)
     store.quota(SONNET, "geo", "tpm", TPM_LIMIT, valid_from=dt.datetime(2026, 10, 1))
     store.quota(SONNET, "geo", "tpd", 10_000_000, valid_from=dt.datetime(2026, 10, 1))
+    store.system_profile(f"global.{SONNET}", arns(SONNET, "us-east-1", ""))
+    store.quota(SONNET, "global", "tpm", 100_000, valid_from=dt.datetime(2026, 10, 1))
+    store.quota(SONNET, "global", "rpm", 1_000, valid_from=dt.datetime(2026, 10, 1))
     store.application_rule("role", "Batch", "nightly")
     store.application_rule("role", "Reader", "chat")
 

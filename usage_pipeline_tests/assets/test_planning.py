@@ -11,7 +11,7 @@ import pytest
 from usage_pipeline.assets.planning import planning_rows
 from usage_pipeline.planning_evidence import max_tokens_evidence, quota_evidence
 from usage_pipeline.planning_inputs import Days, daily_peaks, newest_whole_days, used_pools
-from usage_pipeline.planning_tables import PLANNING_TABLES
+from usage_pipeline.planning_tables import PLANNING_TABLES, QUOTA_RECOMMENDATIONS
 from usage_pipeline.warehouse import arrow_schema, prepare_tables
 from usage_pipeline_tests.assets.planning_sample import NOVA_POOL, SONNET_POOL, TODAY, TPM_LIMIT, planning_store
 from usage_pipeline_tests.marts.factory import ACCOUNT, DAY, NOVA
@@ -306,6 +306,72 @@ def test_a_day_of_which_nothing_was_read_is_not_projected(con: duckdb.DuckDBPyCo
     con.execute("delete from staging.stg_cloudwatch_coverage where usage_date = '2026-11-15'")
 
     assert by_table(con)["day_end_forecasts"] == []
+
+
+def test_an_endpoint_type_with_room_is_named_with_what_it_costs(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
+    (row,) = rows["endpoint_moves"]
+    quota = only(rows["quota_recommendations"], pool_id=SONNET_POOL, quota="tpm")
+
+    assert (row["pool_id"], row["to_endpoint_type"]) == (SONNET_POOL, "global")
+    assert (row["peak"], row["to_peak"], row["to_limit"]) == (quota["peak"], 0, 100_000)
+    assert row["utilization"] == quota["peak"] / 100_000
+    assert row["rpm_utilization"] == 2 / 1000
+    assert row["cost_change"] == pytest.approx(2.7 / 3 - 1)
+    con.register("recommended", planning_rows(con)[QUOTA_RECOMMENDATIONS])
+    con.execute("insert into marts.quota_recommendations by name from recommended")
+    (shown,) = con.execute(row["evidence_sql"]).to_arrow_table().to_pylist()
+    assert {name: row[name] for name in shown} == pytest.approx(shown)
+
+
+@pytest.mark.parametrize(
+    "change", ["tpm_limit = 5000", "rpm_limit = 2", "tpm_limit = null", "endpoint_type = 'provisioned'"]
+)
+def test_an_endpoint_type_without_room_is_not_named(con: duckdb.DuckDBPyConnection, change: str) -> None:
+    con.execute(f"update marts.quota_pools set {change} where endpoint_type = 'global'")
+
+    assert by_table(con)["endpoint_moves"] == []
+
+
+def test_without_a_price_a_move_has_no_cost(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "create or replace table marts.model_prices as "
+        "select * from marts.model_prices where endpoint_type <> 'global' or token_kind <> 'output'"
+    )
+
+    (row,) = by_table(con)["endpoint_moves"]
+
+    assert row["cost_change"] is None
+
+
+def test_caching_is_told_in_dollars_and_in_quota(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
+    (row,) = rows["cache_opportunities"]
+    (tokens,) = con.execute(
+        """
+        select sum(input_tokens)::bigint from marts.usage_daily
+        where application = 'chat' and usage_date >= '2026-10-16'
+        """
+    ).fetchone() or (0,)
+
+    assert (row["pool_id"], row["application"], row["input_tokens"]) == (SONNET_POOL, "chat", tokens)
+    assert (row["saved_usd"], row["hit_ratio"], row["break_even_reads"]) == (0, 0, pytest.approx(0.75 / 2.7))
+    # A tenth is repeated: a fifth of it is written at 0.75 more, the rest is read at 2.70 less.
+    assert row["possible_quota_tokens"] == pytest.approx(tokens * 0.08, abs=2)
+    assert float(row["possible_usd"]) == pytest.approx(tokens * (0.08 * 2.7 - 0.02 * 0.75) / 1e6, rel=1e-3)
+
+
+def test_the_evidence_of_caching_counts_it_anew(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        """
+        update marts.usage_daily
+        set cache_read_tokens = 70_000, cache_write_tokens = 9000, cache_write_5m_tokens = 9000
+        where application = 'chat'
+        """
+    )
+    (row,) = by_table(con)["cache_opportunities"]
+
+    assert row["saved_usd"] == 30 * (70_000 * Decimal("2.7") - 9000 * Decimal("0.75")) / 1_000_000
+    (shown,) = con.execute(row["evidence_sql"]).to_arrow_table().to_pylist()
+    assert {name: float(row[name]) for name in shown} == pytest.approx({name: float(shown[name]) for name in shown})
 
 
 def test_the_months_cost_is_that_of_its_days_and_what_is_to_come(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:

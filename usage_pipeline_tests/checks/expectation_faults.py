@@ -76,6 +76,13 @@ FIRST_ROWS: dict[str, str] = {
     "marts.day_end_forecasts": f"""
         select {_SCOPE}, '{GEO_POOL}' as pool_id, date '2026-11-15' as usage_date, 'projected' as status
     """,
+    "marts.endpoint_moves": f"""
+        select {_SCOPE}, '{GEO_POOL}' as pool_id, 'other' as to_pool_id, 0.5 as utilization, 0.5 as rpm_utilization
+    """,
+    "marts.cache_opportunities": f"""
+        select {_SCOPE}, '{GEO_POOL}' as pool_id, 'search' as application, 5 as input_tokens, 0 as cache_read_tokens,
+        4 as possible_quota_tokens
+    """,
     "marts.cost_forecasts": """
         select date '2026-11-01' as usage_month, 'total' as subject_kind, 'everything' as subject, 1 as low_usd,
         2 as high_usd
