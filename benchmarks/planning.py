@@ -35,7 +35,8 @@ TABLES = f"""
         'production' as account_name,
         'us-east-1' as region,
         'geo' as endpoint_type,
-        'model-' || number as model_name,
+        'model-' || number as model_id,
+        model_id as model_name,
         8192::bigint as max_output_tokens,
         200_000::bigint as tpm_limit,
         500::bigint as rpm_limit,
@@ -106,11 +107,30 @@ TABLES = f"""
         application,
         split_part(pool_id, '/', 4) as model_id,
         'role-' || application as role_or_user,
+        pool_id,
+        'geo' as endpoint_type,
+        sum(input_tokens)::bigint as input_tokens,
+        sum(output_tokens)::bigint as output_tokens,
+        0::bigint as cache_read_tokens,
+        0::bigint as cache_write_tokens,
+        0::bigint as cache_write_1h_tokens,
         map {{'team': application}} as tags,
         sum(input_tokens * 0.000003)::decimal(38, 12) as cost_usd,
         0::bigint as unpriced_calls,
     from marts.invocations
     group by all;
+    create table marts.model_prices as
+    select
+        model_id,
+        'geo' as endpoint_type,
+        '*' as region,
+        'default' as service_tier,
+        'standard' as context_band,
+        token_kind,
+        3::decimal(18, 6) as usd_per_million,
+        null::timestamp as valid_to,
+    from marts.quota_pools,
+    (values ('input'), ('output'), ('cache_read'), ('cache_write_5m')) as kinds (token_kind);
     insert into ops.source_status by name
     select
         account_id,
