@@ -153,12 +153,14 @@ def prepare_tables(con: duckdb.DuckDBPyConnection) -> None:
     present = _present_columns(con)
     if bring_up_to_date(con, present, _create):
         present = _present_columns(con)
-    for table in STORED_TABLES.values():
-        columns = present.get(table.qualified_name)
-        if columns is None:
-            _create(con, table)
-        else:
-            _fit_columns(con, table, columns)
+    # Alone, each of the several hundred comments would wait for the disk.
+    with transaction(con):
+        for table in STORED_TABLES.values():
+            columns = present.get(table.qualified_name)
+            if columns is None:
+                _create(con, table)
+            else:
+                _fit_columns(con, table, columns)
 
 
 def _present_columns(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
