@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -16,6 +16,11 @@ from usage_pipeline.report.write import write_report
 from usage_pipeline_tests.report.cost_sample import log_rows
 from usage_pipeline_tests.report.planned_sample import add_plans
 from usage_pipeline_tests.report.sample import GENERATED_AT, write_sample
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from usage_pipeline_tests.report.browser import Opened
 
 
 @pytest.fixture(scope="session")
@@ -105,3 +110,24 @@ def planned(planned_file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def planned_report(planned_file: Path) -> Report:
     with duckdb.connect(str(planned_file), read_only=True) as con:
         return read_report(con, ReportSettings(), GENERATED_AT)
+
+
+@pytest.fixture(scope="session")
+def report_tab(browser: "Browser", logged_page: Path) -> "Iterator[Opened]":
+    from usage_pipeline_tests.report.browser import open_report
+
+    found = open_report(browser, logged_page, accept_downloads=True)
+    yield found
+    found.tab.context.close()
+
+
+@pytest.fixture
+def opened(report_tab: "Opened") -> "Iterator[Opened]":
+    """The report in one tab for all tests, as it begins; a test must leave it without complaints and requests."""
+    report_tab.tab.evaluate("document.querySelectorAll('dialog[open]').forEach(dialog => dialog.close())")
+    report_tab.go("")
+    report_tab.tab.evaluate("scrollTo(0, 0)")
+    yield report_tab
+    assert report_tab.complaints == []
+    # What is saved is an address of the tab's own.
+    assert [url for url in report_tab.requests if not url.startswith("blob:")] == [report_tab.address]

@@ -1,7 +1,6 @@
 """The numbers and charts of the report in a real browser are those of the tables."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +21,6 @@ from usage_pipeline_tests.report.sample import (
 )
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def report_tab(browser: Browser, logged_page: Path) -> Iterator[Opened]:
-    found = open_report(browser, logged_page)
-    yield found
-    found.tab.context.close()
-
-
-@pytest.fixture
-def opened(report_tab: Opened) -> Iterator[Opened]:
-    """The one tab of this file, as it begins."""
-    report_tab.go("")
-    yield report_tab
-    assert report_tab.complaints == []
-    assert report_tab.requests == [report_tab.address]
 
 
 def test_risk_table_equals_the_tables(opened: Opened, logged: duckdb.DuckDBPyConnection) -> None:

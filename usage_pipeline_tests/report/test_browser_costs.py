@@ -1,35 +1,16 @@
 """Cost and callers in a real browser: tables, filters, charts."""
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from playwright.sync_api import Browser
 
-from usage_pipeline_tests.report.browser import Opened, open_report
+from usage_pipeline_tests.report.browser import Opened
 from usage_pipeline_tests.report.cost_sample import HOSTILE_APPLICATION, HOSTILE_ROLE
 from usage_pipeline_tests.report.sample import LITE, SONNET
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def report_tab(browser: Browser, logged_page: Path) -> Iterator[Opened]:
-    found = open_report(browser, logged_page)
-    yield found
-    found.tab.context.close()
-
-
-@pytest.fixture
-def opened(report_tab: Opened) -> Iterator[Opened]:
-    """The one tab of this file, as it begins."""
-    report_tab.go("")
-    yield report_tab
-    assert report_tab.complaints == []
-    assert report_tab.requests == [report_tab.address]
 
 
 def table(opened: Opened, subject: str) -> Any:

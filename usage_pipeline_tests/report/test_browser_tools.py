@@ -22,21 +22,11 @@ ARTEFACTS = Path(__file__).parents[2] / "artefacts"
 
 
 @pytest.fixture(scope="module")
-def report_tab(browser: Browser, logged_page: Path) -> Iterator[Opened]:
-    found = open_report(browser, logged_page, accept_downloads=True)
+def plain(browser: Browser, logged_page: Path) -> Iterator[Opened]:
+    """The page where scripts do not run."""
+    found = open_report(browser, logged_page, java_script_enabled=False)
     yield found
     found.tab.context.close()
-
-
-@pytest.fixture
-def opened(report_tab: Opened) -> Iterator[Opened]:
-    """The one tab of this file, as it begins."""
-    report_tab.tab.evaluate("document.querySelectorAll('dialog[open]').forEach(dialog => dialog.close())")
-    report_tab.go("")
-    report_tab.tab.evaluate("scrollTo(0, 0)")
-    yield report_tab
-    assert report_tab.complaints == []
-    assert [url for url in report_tab.requests if not url.startswith("blob:")] == [report_tab.address]
 
 
 def tiles(opened: Opened) -> list[str]:
@@ -52,10 +42,7 @@ def shown_pools(opened: Opened) -> set[str]:
 # Filters and the address
 
 
-def test_tiles_and_risk_table_say_the_same_with_and_without_the_script(
-    browser: Browser, logged_page: Path, opened: Opened
-) -> None:
-    plain = open_report(browser, logged_page, java_script_enabled=False)
+def test_tiles_and_risk_table_say_the_same_with_and_without_the_script(opened: Opened, plain: Opened) -> None:
     opened.choose("window", "1day")
     opened.choose("window", "30days")
     names = ("utilization_peak", "headroom", "throttles", "consumed_tokens")
@@ -63,7 +50,6 @@ def test_tiles_and_risk_table_say_the_same_with_and_without_the_script(
     assert rows[0] == rows[1]
     assert tiles(opened) == tiles(plain)
     assert opened.tab.locator(".headline").first.inner_text() == plain.tab.locator(".headline").first.inner_text()
-    plain.tab.context.close()
 
 
 def test_filters_act_on_pools_tiles_throttles_and_sections_together(opened: Opened) -> None:
@@ -277,15 +263,6 @@ def test_question_mark_opens_help_and_letters_typed_are_letters(opened: Opened) 
     assert opened.tab.locator("dialog[open]").count() == 0
 
 
-def test_first_tab_stop_skips_to_the_verdict(browser: Browser, logged_page: Path) -> None:
-    opened = open_report(browser, logged_page)
-    opened.tab.keyboard.press("Tab")
-    assert opened.tab.evaluate("document.activeElement.className") == "skip"
-    opened.tab.keyboard.press("Enter")
-    assert opened.fragment() == "#verdict"
-    opened.tab.context.close()
-
-
 def test_command_of_a_finding_is_copied(opened: Opened) -> None:
     opened.tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
     block = opened.tab.locator("#findings .copyable:has(> code)").first
@@ -366,36 +343,35 @@ def test_axe_finds_no_barrier(opened: Opened, scheme: Any) -> None:
     assert grave == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_phone_needs_no_sideways_scrolling_of_the_page(browser: Browser, logged_page: Path, scheme: Any) -> None:
-    opened = open_report(browser, logged_page, viewport=PHONE, color_scheme=scheme)
+def test_phone_needs_no_sideways_scrolling_of_the_page(browser: Browser, logged_page: Path) -> None:
+    opened = open_report(browser, logged_page, viewport=PHONE)
+    first_tab_stop_skips_to_the_verdict(opened)
     opened.tab.locator("#open-all").click()
     for summary in ("#unused summary", "#max-tokens summary"):
         if opened.tab.locator(summary).count():
             opened.tab.locator(summary).first.click()
     opened.figure(SONNET_POOL, "rpm")
-    assert opened.tab.evaluate("document.documentElement.scrollWidth") == 390
-    keep(opened, f"phone_{scheme}")
+    for scheme in ("light", "dark"):
+        opened.tab.emulate_media(color_scheme=scheme)
+        assert opened.tab.evaluate("document.documentElement.scrollWidth") == 390
+        keep(opened, f"phone_{scheme}")
     assert opened.complaints == []
     opened.tab.context.close()
 
 
-def test_without_the_script_the_verdict_findings_quotas_prices_and_completeness_are_there(
-    browser: Browser, logged_page: Path
-) -> None:
-    opened = open_report(browser, logged_page, java_script_enabled=False)
-    text = opened.tab.locator("main").inner_text()
+def first_tab_stop_skips_to_the_verdict(opened: Opened) -> None:
+    opened.tab.keyboard.press("Tab")
+    assert opened.tab.evaluate("document.activeElement.className") == "skip"
+    opened.tab.keyboard.press("Enter")
+    assert opened.fragment() == "#verdict"
+
+
+def test_without_the_script_the_verdict_findings_quotas_prices_and_completeness_are_there(plain: Opened) -> None:
+    text = plain.tab.locator("main").inner_text()
     assert "1 pool is over its quota or was throttled." in text
     assert "need JavaScript" in text
-    for part in (
-        "#pools tbody tr",
-        "#findings .finding",
-        "#prices tbody tr",
-        "#completeness tbody tr",
-        "#checks tbody tr",
-    ):
-        assert opened.tab.locator(part).first.is_visible()
-    assert opened.pool(SONNET_POOL).locator('tr[data-quota="tpm"]').is_visible()
-    assert opened.tab.locator("#toolbar").is_hidden()
+    for part in ("pools tbody tr", "findings .finding", "prices tbody tr", "completeness tbody tr", "checks tbody tr"):
+        assert plain.tab.locator(f"#{part}").first.is_visible()
+    assert plain.pool(SONNET_POOL).locator('tr[data-quota="tpm"]').is_visible()
+    assert plain.tab.locator("#toolbar").is_hidden()
     assert not re.search(r"\{\w+\}|undefined|NaN", text)
-    opened.tab.context.close()
