@@ -8,10 +8,14 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+from rich.console import Console
 
 from usage_pipeline.assets.raw_q_developer import raw_q_developer
 from usage_pipeline.aws.access import AwsAccess
+from usage_pipeline.aws.bucket_objects import Bucket, LogObject
+from usage_pipeline.aws.errors import ReadingError
 from usage_pipeline.config import Settings
+from usage_pipeline.doctor import examine
 from usage_pipeline.q_developer.tokenizer import token_counter
 from usage_pipeline.sandbox import MARKER, RunningSandbox
 from usage_pipeline.sandbox.q_developer_files import BUCKET
@@ -203,6 +207,46 @@ def test_a_bucket_that_is_denied_is_told_and_loses_nothing(whole: Settings, orga
     organisation.set_faults([])
     read(whole, organisation)
     assert {status for *_, status, _, _, _ in statuses(whole, production)} == {"ok", "empty"}
+
+
+def test_an_object_that_cannot_be_had_leaves_its_days_open_until_the_next_run(
+    settings: Settings, organisation: RunningSandbox, truth_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = Bucket.fetch
+
+    def fetch_all_but_one_part(bucket: Bucket, log: LogObject, path: Path) -> LogObject:
+        if log.key.endswith("part_2.csv"):
+            raise ReadingError("GetObject: the network is gone")
+        return fetch(bucket, log, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bucket, "fetch", fetch_all_but_one_part)
+        read(settings, organisation)
+
+    reason = "1 of 2 log objects: GetObject: the network is gone"
+    of_day = f"source = 'q_developer_activity' and account_id is not null and partition_date = '{YESTERDAY}'"
+    assert statuses(settings, of_day) == [("production", None, "q_developer_activity", "failed", reason, None, 1 + 3)]
+    assert differing(settings, truth_file, "q_developer_activity", f"usage_date < '{YESTERDAY}'") == []
+    assert differing(settings, truth_file, "q_developer_prompts") == []
+
+    read(settings, organisation)
+
+    assert differing(settings, truth_file, "q_developer_activity") == []
+
+
+def test_doctor_names_the_place_that_may_not_be_read(settings: Settings, organisation: RunningSandbox) -> None:
+    organisation.set_faults(["denied:s3:111122223333:*"])
+
+    with pointed_at(organisation):
+        findings = examine(settings, Console(quiet=True))
+
+    needed_for = {finding.remedy.split(". ")[0] for finding in findings if finding.place.startswith("production ")}
+    assert {text for text in needed_for if "Amazon Q Developer" in text} == {
+        "It is needed for which prompt logs of Amazon Q Developer there are",
+        "It is needed for prompt logs of Amazon Q Developer",
+        "It is needed for which activity reports of Amazon Q Developer there are",
+        "It is needed for activity reports of Amazon Q Developer",
+    }
 
 
 def test_what_a_report_lacked_and_had_besides_is_with_its_rows_and_told(
