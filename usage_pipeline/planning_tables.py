@@ -241,8 +241,8 @@ ANOMALIES = StoredTable(
     "One row per UTC day, subject and metric that stands out from its own past; profiles that nobody uses among them.",
     columns_of("""
         usage_date | date | the day that stands out; of idle profiles the newest whole day
-        subject_kind | varchar | application_model, pool, caller or profile
-        subject | varchar | application/model id, pool, account/caller, or account/Region/profile
+        subject_kind | varchar | application_model, tag_model, pool, caller or profile
+        subject | varchar | application/model id, key=value/model id, pool, account/caller, or account/Region/profile
         metric | varchar | cost_usd, consumed_tokens or idle_days
         account_id | varchar | of a pool or profile; NULL for the others
         account_name | varchar | of a pool or profile

@@ -23,7 +23,7 @@ from usage_pipeline.planning.anomalies import (
 from usage_pipeline.planning_inputs import DailyPeaks, Days, Pool
 
 LEAST_TOKENS = Decimal(1_000_000)
-"""Rise of a pool's tokens of a day below which nobody wants to hear of it: 10 USD at 10 USD per million."""
+"""Rise of tokens of a day below which nobody wants to hear of it: 10 USD at 10 USD per million."""
 
 _DIGITS = Decimal(1).scaleb(-12)
 _NO_SCOPE: Row = {"account_id": None, "account_name": None, "region": None}
@@ -35,44 +35,64 @@ def anomaly_rows(
     """Rows of `marts.anomalies` for the days."""
     known = logged_days(con, days.last).of_all()
     return [
-        *_model_cost_anomalies(con, days, known),
+        *_model_anomalies(con, days, known),
         *_caller_anomalies(con, days),
         *_pool_anomalies(days, pools, peaks),
         *idle_profile_rows(con, days.last),
     ]
 
 
-def _costs_by(con: duckdb.DuckDBPyConnection, subject: str, last: dt.date) -> dict[str, Costs]:
-    """Cost by subject and day; `subject` is a SQL expression. Subjects and days without a cost are left out."""
+_USAGE = "marts.usage_daily"
+_TAGGED_USAGE = "(select *, unnest(map_entries(tags)) as tag from marts.usage_daily)"
+
+MODEL_SUBJECTS = {
+    "application_model": ("application || '/' || model_id", _USAGE),
+    "tag_model": ("tag.key || '=' || tag.value || '/' || model_id", _TAGGED_USAGE),
+}
+"""By kind of subject: its name and where it is, in SQL. A team is a tag."""
+
+MODEL_METRICS = {
+    "cost_usd": ("sum(cost_usd)", LEAST_USD),
+    "consumed_tokens": ("if(bool_or(consumed_tokens is null), null, sum(consumed_tokens))", LEAST_TOKENS),
+}
+"""By metric: its value of a day, in SQL, and the least rise that is told."""
+
+
+def _values_by(
+    con: duckdb.DuckDBPyConnection, subject: str, last: dt.date, value: str = "sum(cost_usd)", source: str = _USAGE
+) -> dict[str, Costs]:
+    """Value by subject and day; both are SQL expressions. Subjects and days without one are left out."""
     rows = con.execute(
         f"""
-        select {subject} as subject, usage_date, sum(cost_usd)::decimal(38, 12)
-        from marts.usage_daily
+        select {subject} as subject, usage_date, ({value})::decimal(38, 12)
+        from {source}
         where usage_date between $first and $last and {subject} is not null
         group by all
-        having sum(cost_usd) is not null
+        having {value} is not null
         order by all
         """,
         {"first": last - LOOK_BACK, "last": last},
     ).fetchall()
     found: dict[str, Costs] = {}
-    for name, day, cost in rows:
-        found.setdefault(name, {})[day] = cost
+    for name, day, amount in rows:
+        found.setdefault(name, {})[day] = amount
     return found
 
 
-def _model_cost_anomalies(con: duckdb.DuckDBPyConnection, days: Days, known: set[dt.date]) -> Iterator[Row]:
-    for subject, costs in _costs_by(con, "application || '/' || model_id", days.last).items():
-        held = KnownCosts(costs, _NO_SCOPE)
-        complete(held, known)
-        for day in _each(days):
-            if day in held.by_day:
-                found = weekday_anomaly(held.by_day[day], _earlier_weekdays(held.by_day, day))
-                yield from _row(day, "application_model", subject, "cost_usd", found)
+def _model_anomalies(con: duckdb.DuckDBPyConnection, days: Days, known: set[dt.date]) -> Iterator[Row]:
+    for kind, (name, source) in MODEL_SUBJECTS.items():
+        for metric, (value, least_rise) in MODEL_METRICS.items():
+            for subject, values in _values_by(con, name, days.last, value, source).items():
+                held = KnownCosts(values, _NO_SCOPE)
+                complete(held, known)
+                for day in _each(days):
+                    if day in held.by_day:
+                        found = weekday_anomaly(held.by_day[day], _earlier_weekdays(held.by_day, day), least_rise)
+                        yield from _row(day, kind, subject, metric, found)
 
 
 def _caller_anomalies(con: duckdb.DuckDBPyConnection, days: Days) -> Iterator[Row]:
-    for subject, costs in _costs_by(con, "account_id || '/' || role_or_user", days.last).items():
+    for subject, costs in _values_by(con, "account_id || '/' || role_or_user", days.last).items():
         active = {day: cost for day, cost in costs.items() if cost > 0}
         for day in _each(days):
             if day in active:

@@ -70,6 +70,8 @@ THERE_IS_NO_UNUSUAL_SPENDING = Rule(
         from marts.anomalies
         where
             metric = 'cost_usd'
+            -- What a tag costs, its applications and callers cost.
+            and subject_kind <> 'tag_model'
             and usage_date > (
                 select max(usage_date) from staging.stg_cloudwatch_coverage
                 where covered_until >= (usage_date + 1)::timestamp

@@ -411,7 +411,8 @@ def test_calls_without_a_price_are_an_unknown_cost_and_not_none(con: duckdb.Duck
 
 
 def test_a_cost_far_above_the_same_weekdays_stands_out(rows: Rows) -> None:
-    by_model = only(rows["anomalies"], subject_kind="application_model")
+    by_model = only(rows["anomalies"], subject_kind="application_model", metric="cost_usd")
+    tokens = only(rows["anomalies"], subject_kind="application_model", metric="consumed_tokens")
     by_caller = only(rows["anomalies"], subject_kind="caller")
 
     assert (by_model["usage_date"], by_model["subject"]) == (DAY, f"nightly/{NOVA}")
@@ -421,7 +422,22 @@ def test_a_cost_far_above_the_same_weekdays_stands_out(rows: Rows) -> None:
         Decimal("3.000003"),
         None,
     )
+    assert (tokens["subject"], tokens["value"]) == (f"nightly/{NOVA}", Decimal(20_000_020))
     assert (by_caller["subject"], by_caller["value"]) == (f"{ACCOUNT}/Batch", Decimal("60.00006"))
+
+
+def test_a_team_is_a_tag(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "update marts.usage_daily set tags = map {'team': 'search', 'stage': 'test'} where application = 'nightly'"
+    )
+
+    found = [row for row in by_table(con)["anomalies"] if row["subject_kind"] == "tag_model"]
+
+    assert {(row["subject"], row["metric"], row["value"]) for row in found} == {
+        (f"{tag}/{NOVA}", metric, value)
+        for tag in ("team=search", "stage=test")
+        for metric, value in (("cost_usd", Decimal("60.00006")), ("consumed_tokens", Decimal(20_000_020)))
+    }
 
 
 def test_a_pool_that_takes_far_more_tokens_stands_out(rows: Rows) -> None:
