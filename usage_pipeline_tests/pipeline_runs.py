@@ -80,6 +80,14 @@ def run(settings: Settings, sandbox: RunningSandbox, first: dt.date = FIRST_DAY,
         return run_days(settings, instance, first, last, progress=Unheard())
 
 
+def run_in_memory(
+    settings: Settings, sandbox: RunningSandbox, first: dt.date = FIRST_DAY, last: dt.date = TODAY
+) -> RunOutcome:
+    """Run the days with Dagster's records in memory: half the time, for tests of what a run leaves in the warehouse."""
+    with pointed_at(sandbox), dg.DagsterInstance.ephemeral() as instance:
+        return run_days(settings, instance, first, last, progress=Unheard())
+
+
 LEFT_OUT = ("ops.runs", "ops.day_changes", "ops.sql_model_builds")
 """Tables that record runs and replacements, and so grow with their number."""
 

@@ -27,7 +27,6 @@ from usage_pipeline_tests.pipeline_runs import (
     TODAY,
     contents,
     pointed_at,
-    prepare_instance_folder,
     write_settings,
 )
 
@@ -50,8 +49,7 @@ def read(settings: Settings, sandbox: RunningSandbox, first: dt.date = FIRST_DAY
             "warehouse": Warehouse(database=str(settings.warehouse_file)),
         },
     )
-    home = prepare_instance_folder(settings.dagster_home)
-    with pointed_at(sandbox), dg.DagsterInstance.from_config(str(home)) as instance:
+    with pointed_at(sandbox), dg.DagsterInstance.ephemeral() as instance:
         return (
             definitions.resolve_job_def("logs")
             .execute_in_process(

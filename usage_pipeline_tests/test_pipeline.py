@@ -24,6 +24,7 @@ from usage_pipeline_tests.pipeline_runs import (
     TODAY,
     contents,
     run,
+    run_in_memory,
     write_settings,
 )
 
@@ -260,7 +261,7 @@ def test_days_one_by_one_give_the_same_tables_as_one_range(
     settings = write_settings(tmp_path)
 
     for day in DAYS:
-        assert run(settings, organisation, day, day).succeeded
+        assert run_in_memory(settings, organisation, day, day).succeeded
 
     assert contents(settings.warehouse_file) == contents(whole.warehouse_file)
 
@@ -272,7 +273,7 @@ def test_passing_troubles_of_aws_change_nothing(
     settings = write_settings(tmp_path)
     organisation.set_faults(["partial_data:3", "throttled:cloudwatch:5"])
 
-    assert run(settings, organisation).succeeded
+    assert run_in_memory(settings, organisation).succeeded
 
     assert contents(settings.warehouse_file) == contents(whole.warehouse_file)
 
@@ -284,7 +285,7 @@ def test_a_denied_scope_leaves_the_others_whole_and_fails_its_check(
     settings = write_settings(tmp_path)
     organisation.set_faults(["denied:cloudwatch:444455556666:eu-west-1"])
 
-    outcome = run(settings, organisation)
+    outcome = run_in_memory(settings, organisation)
 
     assert outcome.succeeded
     failed = {check.check_name: check for check in outcome.failed_checks}
@@ -314,7 +315,7 @@ def test_an_account_that_cannot_be_reached_hides_no_other(organisation: RunningS
     settings = write_settings(tmp_path, CONFIGURATION.replace("444455556666:role", "999999999999:role"))
     organisation.set_faults(["denied:sts:999999999999:us-east-1"])
 
-    outcome = run(settings, organisation, TODAY, TODAY)
+    outcome = run_in_memory(settings, organisation, TODAY, TODAY)
 
     assert outcome.succeeded
     with duckdb.connect(str(settings.published_file), read_only=True) as con:
