@@ -14,6 +14,7 @@ from usage_pipeline.checks.costs import EVERY_CALL_HAS_A_PRICE
 from usage_pipeline.checks.rules import evaluate
 from usage_pipeline.prices.overrides import PriceOverride
 from usage_pipeline.prices.price_rows import ENDPOINT_TYPES
+from usage_pipeline.raw_tables import MODEL_PRICES
 from usage_pipeline.report.table_rows import filled, rows
 
 # A kind's own row of the Region wins over that of every Region, as it does where costs are made.
@@ -131,6 +132,20 @@ _HISTORY = """
         valid_from desc
 """
 
+_SOURCES = f"""
+    select
+        account_name as price_source,
+        max(finished_at) filter (where status in ('ok', 'empty')) as last_answer,
+        arg_max(status, finished_at) as status,
+        arg_max(row_count, finished_at) as row_count,
+        arg_max(error_text, finished_at) as error_text,
+        max(finished_at) as last_asked,
+    from ops.source_status
+    where source = '{MODEL_PRICES.name}'
+    group by account_name
+    order by account_name
+"""
+
 _COLUMNS_OF_A_FIRST_FILE = [name for name in PriceOverride.model_fields if name not in PriceOverride.optional_columns]
 
 
@@ -186,6 +201,11 @@ def read_history(con: duckdb.DuckDBPyConnection, key: tuple[str, str, str, str])
 def read_unpriced(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Calls of the newest 30 days that are in no sum of costs, and why: what the check of every call's price finds."""
     return evaluate(con, EVERY_CALL_HAS_A_PRICE).rows
+
+
+def read_sources(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Sources of list prices: when each was asked last and last answered, and how it went."""
+    return rows(con, _SOURCES)
 
 
 def read_taken_in(con: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
+from usage_pipeline.raw_tables import SOURCE_STATUS
 from usage_pipeline_tests.marts.factory import NOVA, SONNET, Store, arns, at
 
 GEO_SONNET = f"us.{SONNET}"
@@ -35,6 +36,16 @@ def write_priced_sample(file: Path) -> None:
     for time in ("13T10:00:00", "14T10:00:00", "14T10:00:01", "14T10:00:02"):
         store.call(NOVA, at(time), input_tokens=MILLION, output_tokens=10, max_tokens=500, latency_ms=20_000.0)
     store.call(GEO_SONNET, at("14T11:00"), input_tokens=3, output_tokens=1)
+    for hour, status, error in ((6, "ok", None), (9, "failed", "https://prices.example: no answer.")):
+        reading = {"partition_date": at(f"{hour + 5:02}").date(), "finished_at": at(f"14T{hour:02}:00")}
+        store.add(
+            SOURCE_STATUS,
+            account_name="litellm_json",
+            source="model_prices",
+            status=status,
+            error_text=error,
+            **reading,
+        )
     store.build()
     store.con.execute(f"attach '{file}' as copied")
     store.con.execute("copy from database memory to copied")

@@ -80,6 +80,19 @@ def test_prices_history_and_calls_without_one_are_those_of_the_tables(file: Path
     assert (unpriced["Model id"], unpriced["Calls without a price"], unpriced["All calls"]) == (SONNET, 1, 1)
 
 
+def test_a_source_that_failed_is_shown_with_when_it_last_answered(file: Path) -> None:
+    (source,) = table(draw("pricing", file), "Last answer (UTC)")
+    assert (source["Source"], source["Status"], source["What went wrong"]) == (
+        "litellm_json",
+        "failed",
+        "https://prices.example: no answer.",
+    )
+    assert (source["Last answer (UTC)"], source["Last asked (UTC)"]) == (
+        datetime(2026, 11, 14, 6),
+        datetime(2026, 11, 14, 9),
+    )
+
+
 def test_the_filters_narrow_the_prices_that_are_shown(file: Path) -> None:
     page = draw("pricing", file, models=(SONNET,))
     assert [row["Model id"] for row in table(page, "Long above, input tokens")] == [SONNET]

@@ -13,7 +13,7 @@ from usage_pipeline.config_prices import DEFAULT_OVERRIDES_FILE
 from usage_pipeline.prices.override_edits import HEADER
 from usage_pipeline.ui.plain import plain
 from usage_pipeline.ui.price_editor import show_agreed_prices
-from usage_pipeline.ui.price_queries import PricedUse, read_history, read_prices_in_force, read_unpriced
+from usage_pipeline.ui.price_queries import PricedUse, read_history, read_prices_in_force, read_sources, read_unpriced
 from usage_pipeline.ui.tables import Column, show_table
 from usage_pipeline.ui.view import View
 
@@ -66,6 +66,15 @@ _UNPRICED = (
     Column("reason", "Why"),
 )
 
+_SOURCES = (
+    Column("price_source", "Source"),
+    Column("last_answer", "Last answer (UTC)", "moment"),
+    Column("last_asked", "Last asked (UTC)", "moment"),
+    Column("status", "Status"),
+    Column("row_count", "Prices", "integer"),
+    Column("error_text", "What went wrong", missing="–"),
+)
+
 
 def show(view: View) -> None:
     """Draw the page."""
@@ -84,6 +93,8 @@ def show(view: View) -> None:
     )
     if uses:
         _show_history(view, uses)
+    st.subheader("Sources of list prices")
+    show_table(view.read_all(read_sources), _SOURCES, "price-sources", "No source was asked yet.")
     st.subheader("Calls without a price")
     st.caption("Of the newest 30 logged days. They are in no sum of costs.")
     show_table(view.read(read_unpriced), _UNPRICED, "calls-without-a-price", "Every logged call has a price.")
