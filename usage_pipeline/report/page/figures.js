@@ -116,7 +116,9 @@ class Figure {
       this.resizes.observe(this.canvas);
       this.echart.on("datazoom", () => this.followZoom());
     }
-    this.echart.setOption({ animation: false, aria: { enabled: false }, ...options }, { notMerge: true });
+    // Patterns tell bars apart that colour alone would not; the name of the chart is the page's own.
+    const aria = { enabled: true, label: { enabled: false }, decal: { show: options.hasPatterns === true } };
+    this.echart.setOption({ animation: false, ...options, aria }, { notMerge: true });
     if (isPrinting()) this.echart.getZr().flush(); // paper does not wait for the next frame
   }
 
@@ -176,11 +178,19 @@ function tooltipOf(title, rows) {
 
 // ---- Paper ---------------------------------------------------------------------------------------------------
 
+// Findings are read whole on paper.
+let unfolded = [];
+function unfold(isOn) {
+  if (isOn) unfolded = [...document.querySelectorAll("details.finding:not([open])")];
+  for (const details of unfolded) details.open = isOn;
+}
+
 const inSight = () => [...figures].filter((figure) => figure.figure.getClientRects().length > 0);
 
 // Light and as vectors. What is not yet unpacked cannot be drawn, because the browser does not wait; the button waits.
 function printing(isOn) {
   document.documentElement.classList.toggle("printing", isOn);
+  unfold(isOn);
   for (const figure of inSight()) if (figure.shown && !figure.isTable) figure.draw();
 }
 

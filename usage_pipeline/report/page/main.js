@@ -48,7 +48,7 @@ async function startPools() {
   pools = Object.keys(page.pools).map((target) => new PoolSection(target, tables[target], details[target]));
   if (byId("throttle-causes")) parts.push(new ThrottleSection(pools));
   if (byId("performance-tables")) parts.push(new PerformanceSection(pools));
-  watch(["window", "basis", "zone"], redraw);
+  watch(["window", "basis", "zone", "tag"], redraw);
   addEventListener("beforeprint", () => printing(true));
   addEventListener("afterprint", () => printing(false));
   byId("open-all").addEventListener("click", () => pools.forEach((pool) => (pool.details.open = true)));

@@ -91,7 +91,7 @@ function extra(plot, name, values, label) {
 }
 
 function profileLines(plot, name) {
-  const ids = plot.pool.order.filter((id) => plot.ofProfile(id, name));
+  const ids = plot.pool.order.filter((id) => plot.pool.isTagged(id) && plot.ofProfile(id, name));
   return ids.map((id, i) => ({ ...line(plot, id, plot.points(plot.ofProfile(id, name))), isExtra: i >= MOST_LINES }));
 }
 

@@ -103,6 +103,7 @@ function stackedDays(days, bars, text) {
   const named = (place) => cut(bars[place].label, 32);
   return {
     ...dayOptions(days, series, text, named),
+    hasPatterns: true,
     legend: { ...style.legend, itemWidth: 12, formatter: named },
   };
 }

@@ -95,6 +95,7 @@ function followLinks() {
 function rememberOpen(details) {
   const isOpenAtFirst = details.open;
   details.addEventListener("toggle", () => {
+    if (document.documentElement.classList.contains("printing")) return;
     const open = { ...state.open };
     if (details.open === isOpenAtFirst) delete open[details.id];
     else open[details.id] = details.open ? "1" : "0";
