@@ -15,8 +15,8 @@
 -- `top_consumers` has the ten that took most: by caller where the logs hold every call of the profile, else by profile.
 -- They are in the order of what the cause is about: `invocations` for rpm, `initial_reservation_tokens` (of the calls that
 -- began in the minute) for reservation, else `tokens`. `share` is of the pool's consumed tokens. `victims` has
--- the ten profiles with most throttles; logs need not have throttled calls, so nobody closer is known. Who was turned
--- away is not who filled the quota.
+-- the ten with most throttles: by caller where the logs hold every throttled call of the profile, which they need not,
+-- else by profile. Who was turned away is not who filled the quota.
 with usage_rows as (
     select
         *,
@@ -259,6 +259,46 @@ top_consumers as (
     group by pool_id, ts
 ),
 
+caller_throttles as (
+    select
+        event_minutes.pool_id,
+        event_minutes.ts,
+        calls.profile_id,
+        calls.application,
+        calls.role_or_user,
+        count(*) as throttles,
+        sum(count(*)) over (partition by event_minutes.pool_id, event_minutes.ts, calls.profile_id) as logged_throttles,
+    from event_minutes
+    inner join marts.invocations as calls
+        on
+            event_minutes.pool_id = calls.pool_id
+            and event_minutes.minute = date_trunc('minute', calls.ts)
+            and calls.usage_date between $start_date and $end_date
+    where calls.error_code = 'ThrottlingException'
+    group by event_minutes.pool_id, event_minutes.ts, calls.profile_id, calls.application, calls.role_or_user
+),
+
+turned_away as (
+    select
+        profile_uses.pool_id,
+        profile_uses.ts,
+        profile_uses.profile_id,
+        profile_uses.profile_name,
+        caller_throttles.application,
+        caller_throttles.role_or_user,
+        coalesce(caller_throttles.throttles, profile_uses.throttles)::bigint as throttles,
+        sum(coalesce(caller_throttles.throttles, profile_uses.throttles)) over pool_minute::double as total,
+    from profile_uses
+    left join caller_throttles
+        on
+            profile_uses.pool_id = caller_throttles.pool_id
+            and profile_uses.ts = caller_throttles.ts
+            and profile_uses.profile_id = caller_throttles.profile_id
+            and profile_uses.throttles = caller_throttles.logged_throttles
+    where profile_uses.throttles > 0
+    window pool_minute as (partition by profile_uses.pool_id, profile_uses.ts)
+),
+
 victims as (
     select
         pool_id,
@@ -267,18 +307,14 @@ victims as (
             struct_pack(
                 profile_id := profile_id,
                 profile_name := profile_name,
-                throttles := throttles::bigint,
+                application := application,
+                role_or_user := role_or_user,
+                throttles := throttles,
                 share := throttles / total
             )
-            order by throttles desc, profile_id
+            order by throttles desc, profile_id, application, role_or_user
         )[1:10] as victims,
-    from (
-        select
-            *,
-            sum(throttles) over (partition by pool_id, ts)::double as total,
-        from profile_uses
-        where throttles > 0
-    )
+    from turned_away
     group by pool_id, ts
 )
 

@@ -86,6 +86,7 @@ VICTIMS = """
     with victims as (
         select
             pool_id,
+            ts,
             unnest(victims) as victim,
         from marts.throttle_events
         where usage_date between $first_day and $last_day
@@ -95,7 +96,7 @@ VICTIMS = """
         pool_id,
         victim.profile_id as profile_id,
         min(victim.profile_name) as profile_name,
-        count(*) as minutes,
+        count(distinct ts) as minutes,
         sum(victim.throttles)::bigint as throttles,
     from victims
     group by pool_id, victim.profile_id

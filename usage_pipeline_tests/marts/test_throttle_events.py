@@ -250,7 +250,46 @@ def test_consumers_are_callers_where_the_logs_hold_every_call(model: OneModel) -
         ["partly", None, None, "100"],
     ]
     assert amounts == [share.share for share in shares({"a": 400, "b": 300, "c": 200, "d": 100})]
-    assert victims == [{"profile_id": "turned-away", "profile_name": "the turned-away", "throttles": 7, "share": 1.0}]
+    assert victims == [
+        {
+            "profile_id": "turned-away",
+            "profile_name": "the turned-away",
+            "application": None,
+            "role_or_user": None,
+            "throttles": 7,
+            "share": 1.0,
+        }
+    ]
+
+
+def test_victims_are_by_caller_where_the_logs_have_every_throttle_of_the_profile(model: OneModel) -> None:
+    turned_away = {"is_accepted": False, "error_code": "ThrottlingException", "consumed_tokens": 0}
+    profiles = [
+        profile("logged", throttles=3),
+        profile("partly", throttles=5),
+        profile("unlogged", throttles=2),
+        profile("served", throttles=0),
+    ]
+    calls = [
+        call("logged", "search", "Search", **turned_away),
+        call("logged", "search", "Search", **turned_away),
+        call("logged", "batch", "Nightly", **turned_away),
+        call("logged", "batch", "Nightly", **turned_away | {"error_code": "ValidationException"}),
+        call("logged", "batch", "Nightly", **turned_away, ts=NOON + timedelta(minutes=1)),
+        call("partly", "search", "Search", **turned_away),
+        call("unlogged", "search", "Search"),
+    ]
+    columns = "[[v.profile_id, v.application, v.role_or_user, v.throttles::text, v.share::text] for v in victims]"
+    assert found(model, [minute(0, throttles=10)], columns, profiles, calls) == [
+        (
+            [
+                ["partly", None, None, "5", "0.5"],
+                ["logged", "search", "Search", "2", "0.2"],
+                ["unlogged", None, None, "2", "0.2"],
+                ["logged", "batch", "Nightly", "1", "0.1"],
+            ],
+        )
+    ]
 
 
 def test_a_call_without_counts_leaves_its_profile_whole(model: OneModel) -> None:
