@@ -217,3 +217,53 @@ async text => {
 def test_packed_columns_are_read_as_python_wrote_them(blank: Page) -> None:
     vector = json.loads(VECTOR.read_text(encoding="utf-8"))
     assert blank.evaluate(READ, vector["text"]) == vector["columns"]
+
+
+MADE = """
+([chosen, days]) => {
+    const none = { account: "", region: "", model: "", endpoint: "", tag: "", application: "", caller: "" };
+    const place = { account_id: "1", region: "r", model_id: "m", endpoint_type: "geo" };
+    const counts = [...COUNTS].map((name) => [name, [1, 2, 4, 8]]);
+    const costs = PART_COSTS.map((name) => [name, [1n, null, 4n, 8n]]);
+    const columns = {
+        day: [0, 0, 1, 2], pool: [0, 1, 0, 0], profile: [0, 1, 0, 2], application: [0, 1, 0, 2], caller: [0, 1, 1, 2],
+        tier: [0, 0, 0, 0], ...Object.fromEntries(counts), ...Object.fromEntries(costs),
+        latency_us: [1n, 2n, 4n, 8n], tpot_ns: [1n, 2n, 4n, 8n],
+    };
+    const dictionaries = {
+        pool: [place, { ...place, region: "other" }],
+        profile: [{ tags: { team: "a" } }, { tags: null }, { merged: true }],
+        application: ["x", "y", { merged: true }],
+        caller: [{ name: "Ann" }, { name: "ann" }, { merged: true }],
+    };
+    const incomplete = { day: [1], pool: [0] };
+    const header = { first_day: "2026-11-01", days: 3, rows: 4, dictionaries, columns, incomplete };
+    const cube = new Cube({ header, column: (columns, name) => columns[name] });
+    const found = cube.select({ ...none, ...chosen }, cube.daysBetween(...days));
+    const { calls, cost } = cube.total(found.rows);
+    return [found.rows, calls, cost === null ? null : String(cost), found.missing.length, found.hidden];
+}
+"""
+"""Four rows of calls: 1, 2, 4 and 8 of them; the second has no price, the fourth is several callers' together."""
+
+WHOLE = ["2026-11-01", "2026-11-03"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "days", "found"),
+    [
+        ({}, WHOLE, [[0, 1, 2, 3], 15, "52", 1, 0]),
+        ({}, ["2026-10-01", "2026-11-01"], [[0, 1], 3, "4", 0, 0]),
+        ({"region": "other"}, WHOLE, [[1], 2, None, 0, 0]),
+        ({"caller": "Ann"}, WHOLE, [[0], 1, "4", 1, 1]),
+        ({"caller": "nn"}, WHOLE, [[0, 1, 2], 7, "20", 1, 1]),
+        ({"application": "x"}, WHOLE, [[0, 2], 5, "20", 1, 1]),
+        ({"tag": "team=a", "caller": "ann"}, ["2026-11-02", "2026-11-02"], [[2], 4, "16", 1, 0]),
+        ({"account": "2"}, WHOLE, [[], 0, None, 0, 0]),
+    ],
+)
+def test_cube_adds_up_what_the_filters_leave(
+    blank: Page, chosen: dict[str, str], days: list[str], found: list[Any]
+) -> None:
+    """Rows, calls, picodollars, days and pools whose logs are incomplete, rows that could not be told apart."""
+    assert blank.evaluate(MADE, [chosen, days]) == found

@@ -1,4 +1,4 @@
-"""How large a report becomes; the chart library alone is 1.1 MB of it."""
+"""How large a report becomes; the chart library alone is half a megabyte of it."""
 
 import dataclasses
 import random
@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from usage_pipeline.report.chart_series import Columns, SeriesLevel
 from usage_pipeline.report.contents import Pool, Report
-from usage_pipeline.report.cost_contents import CostRow
+from usage_pipeline.report.cost_cube import CubeRow
 from usage_pipeline.report.render import report_html
 
 THREE_MEGABYTES = 3_000_000
@@ -41,15 +41,15 @@ def test_twenty_busy_pools_fit_in_three_megabytes(report: Report) -> None:
     assert len(text.encode()) < THREE_MEGABYTES
 
 
-def caller(number: int, like: CostRow) -> CostRow:
+def calls_of(number: int, like: CubeRow) -> CubeRow:
     chance = random.Random(number)
     counts = {name: chance.randrange(10**9) for name in ("calls", "input_tokens", "output_tokens", "cache_read_tokens")}
-    money = {name: Decimal(chance.randrange(10**13)).scaleb(-12) for name in ("input_cost_usd", "cost_usd")}
-    return dataclasses.replace(like, name=f"person.{chance.randrange(10**9)}@example.com", **counts, **money)
+    money = {name: Decimal(chance.randrange(10**13)).scaleb(-12) for name in ("input_cost_usd", "output_cost_usd")}
+    name = f"person.{chance.randrange(10**9)}@example.com"
+    return dataclasses.replace(like, role_or_user=name, application=name, **counts, **money)
 
 
 def test_a_thousand_callers_add_little(logged_report: Report) -> None:
-    costs = logged_report.costs
-    callers = tuple(caller(number, costs.callers[0]) for number in range(1000))
-    crowded = dataclasses.replace(logged_report, costs=dataclasses.replace(costs, callers=callers))
+    rows = tuple(calls_of(number, logged_report.cube[0]) for number in range(1000))
+    crowded = dataclasses.replace(logged_report, cube=rows)
     assert len(report_html(crowded).encode()) - len(report_html(logged_report).encode()) < 150_000

@@ -184,7 +184,7 @@ function timeOptions(plot, chart, { lines, hidden, steps }) {
     useUTC: true,
     tooltip: { ...style.tooltip, formatter: (items) => timeTooltip([items].flat(), labels, words.charts[chart.name].unit, steps) },
     toolbox: {
-      right: 0, top: -6, itemSize: 11, iconStyle: { borderColor: style.ink },
+      show: !isPrinting(), right: 0, top: -6, itemSize: 11, iconStyle: { borderColor: style.ink },
       feature: {
         dataZoom: { yAxisIndex: "none", title: { zoom: words.chart_text.zoom, back: words.chart_text.zoom_back } },
         restore: { title: words.chart_text.whole },
