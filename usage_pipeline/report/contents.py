@@ -15,6 +15,7 @@ from usage_pipeline.report.finding_contents import FindingCard
 from usage_pipeline.report.ledger_contents import Bill, QuotaChange
 from usage_pipeline.report.outlook_contents import (
     CostChange,
+    DayEnd,
     Exhaustion,
     ForecastDay,
     MaxTokens,
@@ -240,6 +241,7 @@ class Pool:
     contributions: tuple[Contribution, ...] = field(metadata=BY_COLUMN)
     series: PoolSeries
     exhaustion: Exhaustion | None = None
+    day_end: DayEnd | None = None
     windows: dict[str, WindowTotals] = field(default_factory=dict[str, WindowTotals])
     throttling: Throttling | None = None
     reservation: Reservation | None = None

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -27,20 +26,10 @@ LONGEST_NAME = 200
 
 @dataclass(frozen=True)
 class Known:
-    """What findings are made of: the published tables, pools by id, and the prices that hold today.
-
-    Prices are USD per million tokens of the default tier and standard context, by model, endpoint type, Region (`*` for
-    every other) and kind of token.
-    """
+    """What findings are made of: the published tables, and pools by id."""
 
     con: duckdb.DuckDBPyConnection
     pools: Mapping[str, Pool]
-    prices: Mapping[tuple[str, str, str, str], Decimal]
-
-    def price(self, pool: Pool, token_kind: str) -> Decimal | None:
-        """Today's price of a pool's tokens; the Region's own comes first."""
-        keys = ((pool.model_id, pool.endpoint_type, region, token_kind) for region in (pool.region, "*"))
-        return next((self.prices[key] for key in keys if key in self.prices), None)
 
 
 @dataclass(frozen=True)
@@ -52,25 +41,6 @@ class Number:
     unit: str | None = None
     low: str | None = None
     high: str | None = None
-
-
-_PRICES = """
-    select
-        model_id,
-        endpoint_type,
-        region,
-        token_kind,
-        usd_per_million,
-    from marts.model_prices
-    where service_tier = 'default' and context_band = 'standard' and valid_to is null
-    order by all
-"""
-
-
-def known_of(con: duckdb.DuckDBPyConnection, pools: Sequence[Pool]) -> Known:
-    """What findings need, read once."""
-    prices = {tuple(row[:4]): row[4] for row in con.execute(_PRICES).fetchall()}
-    return Known(con, {pool.pool_id: pool for pool in pools}, prices)
 
 
 def texts() -> dict[str, Any]:

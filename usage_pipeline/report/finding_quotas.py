@@ -10,12 +10,11 @@ from datetime import date, timedelta
 from typing import Any
 
 from usage_pipeline.alerts.advice import increase_command, is_quota
-from usage_pipeline.planning.alternatives import EndpointMove, EndpointPool, endpoint_moves
-from usage_pipeline.planning.recommendations import TARGET_UTILIZATION
 from usage_pipeline.report.contents import Pool, Quota
 from usage_pipeline.report.finding_cards import (
     Known,
     Number,
+    Row,
     advice,
     card,
     console_action,
@@ -27,7 +26,9 @@ from usage_pipeline.report.finding_cards import (
     unit_text,
 )
 from usage_pipeline.report.finding_contents import Action, Evidence, FindingCard, Severity
+from usage_pipeline.report.labels import labels
 from usage_pipeline.report.outlook_contents import QuotaOutlook
+from usage_pipeline.report.table_rows import rows
 from usage_pipeline.report.usage_contents import Throttling
 
 SOON = timedelta(days=30)
@@ -218,79 +219,64 @@ def _quota_actions(pool: Pool, quota: Quota, outlook: QuotaOutlook, kind: str) -
 # ---------------------------------------------------------------------------------------------------------------------
 # Room at another endpoint type of the same model
 
+# The cheapest of those that hold both peaks, and of equally cheap ones the emptiest.
+_MOVES = """
+    select
+        pool_id,
+        to_pool_id,
+        to_endpoint_type,
+        cost_change,
+        grade,
+        evidence_sql,
+    from marts.endpoint_moves
+    qualify row_number() over (
+        partition by pool_id order by cost_change nulls last, utilization, to_pool_id
+    ) = 1
+    order by pool_id
+"""
+
 
 def endpoint_cards(known: Known) -> Iterator[FindingCard]:
     """Pools near or over a quota whose calls would fit beside those of another endpoint type."""
-    groups: dict[tuple[str, str, str], list[Pool]] = {}
-    for pool in known.pools.values():
-        groups.setdefault((pool.account_id, pool.region, pool.model_id), []).append(pool)
-    for group in groups.values():
-        for pool in group:
-            if pool.risk in ("critical", "warning") and len(group) > 1:
-                yield from _move_cards(known, pool, group)
+    for row in rows(known.con, _MOVES):
+        pool = known.pools.get(row["pool_id"])
+        if pool is not None and pool.risk in ("critical", "warning"):
+            yield _move_card(known, pool, row)
 
 
-def _move_cards(known: Known, pool: Pool, group: list[Pool]) -> Iterator[FindingCard]:
-    """The best other endpoint type, if one holds both peaks of tokens and of requests."""
-    moves = {
-        kind: {move.endpoint_type: move for move in _moves(known, pool, group, kind)}
-        for kind in ("tpm", "rpm")
-        if _endpoint(known, pool, kind) is not None
-    }
-    if "tpm" not in moves:
-        return
-    fitting = [move for name, move in moves["tpm"].items() if all(name in found for found in moves.values())]
-    for move in fitting[:1]:
-        other = next(found for found in group if found.endpoint_type == move.endpoint_type)
-        yield _move_card(known, pool, other, move)
-
-
-def _moves(known: Known, pool: Pool, group: list[Pool], kind: str) -> list[EndpointMove]:
-    here = _endpoint(known, pool, kind)
-    others = [found for other in group if other is not pool and (found := _endpoint(known, other, kind))]
-    return endpoint_moves(here, others, TARGET_UTILIZATION) if here else []
-
-
-def _endpoint(known: Known, pool: Pool, kind: str) -> EndpointPool | None:
-    """The pool's limit, peak and price of input. A pool that nobody uses has a peak of 0; one not read has none."""
-    quota = next((quota for quota in pool.quotas if quota.kind == kind), None)
-    peak = quota.outlook.peak if quota and quota.outlook else (0.0 if pool.risk == "idle" else None)
-    if quota is None or quota.limit_value is None or peak is None:
-        return None
-    return EndpointPool(pool.endpoint_type, int(quota.limit_value), peak, known.price(pool, "input"))
-
-
-def _move_card(known: Known, pool: Pool, other: Pool, move: EndpointMove) -> FindingCard:
+def _move_card(known: Known, pool: Pool, move: Row) -> FindingCard:
     sql = (
-        "select here.peak as peak_here, coalesce(there.peak, 0) as peak_there, pools.tpm_limit as limit_there, "
-        "round(100 * (here.peak + coalesce(there.peak, 0)) / pools.tpm_limit, 1) as together_percent "
-        "from marts.quota_recommendations as here "
-        f"inner join marts.quota_pools as pools on pools.pool_id = {sql_text(other.pool_id)} "
-        "left join marts.quota_recommendations as there on there.pool_id = pools.pool_id and there.quota = here.quota "
-        f"where here.pool_id = {sql_text(pool.pool_id)} and here.quota = 'tpm'"
+        "select peak, to_peak, to_limit, round(100 * utilization, 1) as together_percent, "
+        "round(100 * cost_change, 1) as cost_percent "
+        f"from marts.endpoint_moves where pool_id = {sql_text(pool.pool_id)} "
+        f"and to_pool_id = {sql_text(move['to_pool_id'])}"
     )
     row = first_row(known.con, sql)
     says = texts()["endpoint_move"]
-    words = {"pool": pool_name(pool), "endpoint": other.endpoint_type, "percent": row["together_percent"]}
+    endpoint = labels()["endpoint"].get(move["to_endpoint_type"], move["to_endpoint_type"])
+    words = {"pool": pool_name(pool), "endpoint": endpoint, "percent": row["together_percent"]}
     effect = says["effect"].format(**words)
-    if move.cost_change is not None:
-        effect += " " + says["cost"].format(change=f"{100 * move.cost_change:+.1f}")
-    outlook = next(quota.outlook for quota in pool.quotas if quota.kind == "tpm")
-    numbers = (
-        Number("peak_here", "peak_here", "tpm"),
-        Number("peak_there", "peak_there", "tpm"),
-        Number("limit_there", "limit_there", "tpm"),
-        Number("together_percent", "together_percent", "percent"),
-    )
+    if row["cost_percent"] is not None:
+        effect += " " + says["cost"].format(change=f"{row['cost_percent']:+.1f}")
     return card(
         "endpoint_move",
-        f"{pool.pool_id}/{other.endpoint_type}",
+        f"{pool.pool_id}/{move['to_endpoint_type']}",
         "ADVICE",
         says["title"].format(**words),
         pool=pool,
-        grade=outlook.grade if outlook else None,
+        grade=move["grade"],
         effect=effect,
         evidence_sql=sql,
-        evidence=evidence(row, numbers),
+        rows_sql=move["evidence_sql"],
+        evidence=evidence(row, _MOVE_NUMBERS),
         actions=(advice(says["advice"].format(**words)),),
     )
+
+
+_MOVE_NUMBERS = (
+    Number("peak", "peak_here", "tpm"),
+    Number("to_peak", "peak_there", "tpm"),
+    Number("to_limit", "limit_there", "tpm"),
+    Number("together_percent", "together_percent", "percent"),
+    Number("cost_percent", "cost_percent", "percent"),
+)

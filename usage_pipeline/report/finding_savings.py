@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from usage_pipeline.planning.alternatives import CachePrices, CacheSaving, cache_opportunity
 from usage_pipeline.report.contents import Pool
 from usage_pipeline.report.finding_cards import (
     Known,
@@ -23,7 +22,8 @@ from usage_pipeline.report.finding_cards import (
     texts,
     unit_text,
 )
-from usage_pipeline.report.finding_contents import Evidence, FindingCard, Severity
+from usage_pipeline.report.finding_contents import FindingCard, Severity
+from usage_pipeline.report.formats import percent
 from usage_pipeline.report.outlook_contents import MaxTokens
 from usage_pipeline.report.table_rows import rows
 
@@ -32,17 +32,17 @@ Row = Mapping[str, Any]
 LEAST_FREED_SHARE = 0.01
 """Part of the TPM limit below which a lower `max_tokens` is no finding; the table has it nevertheless."""
 
-REPEATED_SHARE, READS_PER_WRITE = Decimal("0.1"), 4
-"""What the card on caching assumes and says: a tenth of the input repeats, a cached beginning is read so often."""
-
 LEAST_SAVING = Decimal(1)
-"""US dollars over the report's days below which caching is no finding."""
+"""US dollars over the days looked at below which caching is no finding."""
+
+MOST_CACHING_CARDS = 5
+"""Applications that are told to cache; those that would save most."""
 
 HARDLY_CACHED = 0.1
 """Share of the input that was read from the cache below which a caller hardly caches."""
 
 NEWS = timedelta(days=7)
-"""What stood out within so many days is a warning, before that it is told no more."""
+"""What stood out within so many days up to the report's last is told."""
 
 
 def max_tokens_cards(known: Known, found: Iterable[MaxTokens]) -> Iterator[FindingCard]:
@@ -107,78 +107,68 @@ _MAX_TOKENS_NUMBERS = (
 # ---------------------------------------------------------------------------------------------------------------------
 # Caching
 
-_CALLERS = """
+_OPPORTUNITIES = """
     select
         pool_id,
         application,
-        sum(input_tokens)::bigint as input_tokens,
-        sum(cache_read_tokens)::bigint as cache_read_tokens,
-    from marts.usage_daily
-    where usage_date between $first_day and $last_day and pool_id is not null
-    group by pool_id, application
-    order by input_tokens desc, pool_id, application
+        repeated_share,
+        reads_per_write,
+        possible_usd,
+        grade,
+        evidence_sql,
+    from marts.cache_opportunities
+    where coalesce(hit_ratio, 0) < $hardly_cached and possible_usd >= $least_saving
+    order by possible_usd desc, pool_id, application
+    limit $most
 """
 
 
-def caching_cards(known: Known, days: Mapping[str, date]) -> Iterator[FindingCard]:
-    """Applications that hardly cache where a cache read is cheaper: what a tenth of repeated input would save."""
-    for row in rows(known.con, _CALLERS, days):
-        pool = known.pools.get(row["pool_id"])
-        if pool is None or row["cache_read_tokens"] > HARDLY_CACHED * (row["input_tokens"] + row["cache_read_tokens"]):
-            continue
-        prices = CachePrices(
-            known.price(pool, "input"), known.price(pool, "cache_read"), known.price(pool, "cache_write_5m"), None
-        )
-        if None in (prices.input, prices.cache_read, prices.cache_write_5m):
-            continue
-        saving = cache_opportunity(row["input_tokens"], REPEATED_SHARE, READS_PER_WRITE, prices)
-        if saving.usd is not None and saving.usd >= LEAST_SAVING:
-            yield _caching_card(known, pool, row, prices, saving, days)
+def caching_cards(known: Known) -> Iterator[FindingCard]:
+    """Applications that hardly cache: those of which a repeated part of the input would save most."""
+    asked = {"hardly_cached": HARDLY_CACHED, "least_saving": LEAST_SAVING, "most": MOST_CACHING_CARDS}
+    for row in rows(known.con, _OPPORTUNITIES, asked):
+        if pool := known.pools.get(row["pool_id"]):
+            yield _caching_card(known, pool, row)
 
 
-def _caching_card(
-    known: Known, pool: Pool, found: Row, prices: CachePrices, saving: CacheSaving, days: Mapping[str, date]
-) -> FindingCard:
+def _caching_card(known: Known, pool: Pool, found: Row) -> FindingCard:
     sql = (
-        "select sum(input_tokens)::bigint as input_tokens, sum(cache_read_tokens)::bigint as cache_read_tokens "
-        f"from marts.usage_daily where pool_id = {sql_text(pool.pool_id)} "
-        f"and application = {sql_text(found['application'])} "
-        f"and usage_date between '{days['first_day']}' and '{days['last_day']}'"
+        "select input_tokens, round(100 * hit_ratio, 1) as hit_percent, possible_usd, possible_quota_tokens, "
+        "break_even_reads from marts.cache_opportunities "
+        f"where pool_id = {sql_text(pool.pool_id)} and application = {sql_text(found['application'])}"
     )
-    says, label = texts()["caching"], texts()["evidence"]
-    usd = saving.usd or Decimal(0)
-    words = {"application": short(found["application"]), "pool": pool_name(pool), "usd": f"{usd:,.2f}"}
-    numbers = (
-        Number("input_tokens", "input_tokens", "tokens"),
-        Number("cache_read_tokens", "cache_read_tokens", "tokens"),
-    )
-    price_unit = unit_text("usd_per_million")
+    says = texts()["caching"]
+    words = {
+        "application": short(found["application"]),
+        "pool": pool_name(pool),
+        "usd": f"{found['possible_usd']:,.2f}",
+        "share": percent(found["repeated_share"], ""),
+        "reads": found["reads_per_write"],
+    }
     return card(
         "caching",
         f"{pool.pool_id}/{found['application']}",
         "ADVICE",
         says["title"].format(**words),
         pool=pool,
-        since=days["first_day"],
-        grade="low",
+        grade=found["grade"],
         effect=says["effect"].format(**words),
-        effect_value=float(usd),
+        effect_value=float(found["possible_usd"]),
         effect_unit=unit_text("usd"),
         evidence_sql=sql,
-        rows_sql=(
-            "select token_kind, region, usd_per_million, source from marts.model_prices "
-            f"where model_id = {sql_text(pool.model_id)} and endpoint_type = {sql_text(pool.endpoint_type)} "
-            "and service_tier = 'default' and context_band = 'standard' and valid_to is null order by all"
-        ),
-        evidence=(
-            *evidence(first_row(known.con, sql), numbers),
-            Evidence(label["input_usd"], prices.input, price_unit),
-            Evidence(label["cache_read_usd"], prices.cache_read, price_unit),
-            Evidence(label["cache_write_usd"], prices.cache_write_5m, price_unit),
-            Evidence(label["saved_usd"], usd.quantize(Decimal("0.01")), unit_text("usd")),
-        ),
-        actions=(advice(says["advice"].format(reads=READS_PER_WRITE)),),
+        rows_sql=found["evidence_sql"],
+        evidence=evidence(first_row(known.con, sql), _CACHING_NUMBERS),
+        actions=(advice(says["advice"].format(**words)),),
     )
+
+
+_CACHING_NUMBERS = (
+    Number("input_tokens", "input_tokens", "tokens"),
+    Number("hit_percent", "hit_percent", "percent"),
+    Number("possible_usd", "saved_usd", "usd"),
+    Number("possible_quota_tokens", "saved_tokens", "tokens"),
+    Number("break_even_reads", "break_even_reads"),
+)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -200,14 +190,12 @@ _ANOMALIES = """
 """
 
 
-def anomaly_cards(known: Known) -> Iterator[FindingCard]:
-    """What stood out within the week up to the newest such day, and profiles that nobody uses."""
-    found = rows(known.con, _ANOMALIES)
-    news = max((row["usage_date"] for row in found), default=date.min)
-    for row in found:
+def anomaly_cards(known: Known, last_day: date) -> Iterator[FindingCard]:
+    """What stood out lately, and profiles that nobody uses."""
+    for row in rows(known.con, _ANOMALIES):
         if row["metric"] == "idle_days":
             yield _idle_card(known, row)
-        elif row["usage_date"] > news - NEWS:
+        elif row["usage_date"] + NEWS > last_day:
             yield _anomaly_card(known, row)
 
 

@@ -22,7 +22,6 @@ from usage_pipeline.report.finding_cards import (
     card,
     evidence,
     first_row,
-    known_of,
     short,
     sql_text,
     texts,
@@ -31,9 +30,6 @@ from usage_pipeline.report.finding_contents import SEVERITY_ORDER, Action, Evide
 from usage_pipeline.report.finding_quotas import endpoint_cards, quota_cards, throttle_cards
 from usage_pipeline.report.finding_savings import anomaly_cards, caching_cards, max_tokens_cards
 from usage_pipeline.report.outlook_contents import MaxTokens
-
-MOST_CACHING_CARDS = 5
-"""Applications that are told to cache; those that would save most."""
 
 _OPEN_FINDINGS = f"""
     select {", ".join(field.name for field in fields(Finding))}
@@ -67,15 +63,19 @@ def read_findings(
     Raises:
         duckdb.Error: a table or column is missing from the published file.
     """
-    known = known_of(con, pools)
+    known = Known(con, {pool.pool_id: pool for pool in pools})
     opened = [Finding(*row) for row in con.execute(_OPEN_FINDINGS).fetchall()]
     planned = [*throttle_cards(known, dict(days)), *quota_cards(known)]
     cards, rest = with_findings(planned, opened)
-    caching = sorted(caching_cards(known, days), key=lambda made: -(made.effect_value or 0))[:MOST_CACHING_CARDS]
     cards += [_check_card(known, finding) for finding in rest]
     cards += failed_check_cards(known, checks, opened)
     cards += _source_cards(known, scopes, checks)
-    cards += [*max_tokens_cards(known, max_tokens), *endpoint_cards(known), *caching, *anomaly_cards(known)]
+    cards += [
+        *max_tokens_cards(known, max_tokens),
+        *endpoint_cards(known),
+        *caching_cards(known),
+        *anomaly_cards(known, days["last_day"]),
+    ]
     return tuple(sorted(cards, key=urgency))
 
 

@@ -5,7 +5,7 @@ NULL means unknown everywhere, never zero.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 
@@ -54,6 +54,26 @@ class ForecastDay:
     low: float | None
     high: float | None
     grade: str | None
+
+
+@dataclass(frozen=True)
+class DayEnd:
+    """A row of `marts.day_end_forecasts`: what the pool's tokens of the UTC day that is not over will be at its end.
+
+    `status` is projected, too_early, no_history or unknown_use. `reaches_limit_at` is NULL when the quota lasts.
+    """
+
+    usage_date: date
+    covered_until: datetime
+    status: str
+    used_tokens: int | None
+    projected_tokens: float | None
+    low: float | None
+    high: float | None
+    grade: str | None
+    limit_value: int | None
+    reaches_limit_at: datetime | None
+    evidence_sql: str | None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from usage_pipeline.assets.planning_costs import logged_days
 from usage_pipeline.report.chart_series import ChartWindow
 from usage_pipeline.report.outlook_contents import (
     CostChange,
+    DayEnd,
     Exhaustion,
     ForecastDay,
     MaxTokens,
@@ -55,6 +56,12 @@ _MONTH = f"""
     where subject_kind = 'total'
     order by usage_month desc
     limit 1
+"""
+
+_DAY_ENDS = f"""
+    select pool_id, {", ".join(field.name for field in fields(DayEnd))},
+    from marts.day_end_forecasts
+    order by pool_id
 """
 
 _MAX_TOKENS = f"""
@@ -103,6 +110,11 @@ def read_forecasts(con: duckdb.DuckDBPyConnection) -> dict[PoolQuota, tuple[Fore
 def read_month(con: duckdb.DuckDBPyConnection) -> MonthCost | None:
     """The cost of the newest month that planning looked at; None before any cost."""
     return next((filled(MonthCost, row) for row in rows(con, _MONTH)), None)
+
+
+def read_day_ends(con: duckdb.DuckDBPyConnection) -> dict[str, DayEnd]:
+    """The day that is not over, by pool."""
+    return {row["pool_id"]: filled(DayEnd, row) for row in rows(con, _DAY_ENDS)}
 
 
 def read_max_tokens(con: duckdb.DuckDBPyConnection) -> tuple[MaxTokens, ...]:

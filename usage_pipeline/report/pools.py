@@ -27,8 +27,8 @@ from usage_pipeline.report.contents import (
     TopProfile,
     WindowDays,
 )
-from usage_pipeline.report.outlook_contents import ForecastDay, QuotaOutlook
-from usage_pipeline.report.outlooks import PoolQuota, exhaustion, read_forecasts, read_outlooks
+from usage_pipeline.report.outlook_contents import DayEnd, ForecastDay, QuotaOutlook
+from usage_pipeline.report.outlooks import PoolQuota, exhaustion, read_day_ends, read_forecasts, read_outlooks
 from usage_pipeline.report.risk import Exposure, risk_of, risk_sort_key
 from usage_pipeline.report.table_rows import filled, rows
 from usage_pipeline.report.usage_contents import WindowTotals
@@ -66,6 +66,7 @@ class _PoolParts:
     series: dict[str, PoolSeries]
     outlooks: dict[PoolQuota, QuotaOutlook]
     forecasts: dict[PoolQuota, tuple[ForecastDay, ...]]
+    day_ends: dict[str, DayEnd]
     details: UsageDetails
     window_days: Mapping[str, WindowDays]
     read_scopes: Collection[Scope]
@@ -98,6 +99,7 @@ def read_pools(
         series=read_pool_series(con, windows),
         outlooks=read_outlooks(con),
         forecasts=read_forecasts(con),
+        day_ends=read_day_ends(con),
         details=read_usage_details(con, days.parameters, _span(windows), covered),
         window_days=window_days,
         read_scopes=covered.keys(),
@@ -162,6 +164,7 @@ def _pool(row: Row, parts: _PoolParts, warning_utilization: float) -> Pool:
             "contributions": parts.contributions.get(pool_id, ()),
             "series": parts.series.get(pool_id, PoolSeries()),
             "exhaustion": exhaustion((quota.kind, quota.outlook) for quota in quotas if quota.outlook),
+            "day_end": parts.day_ends.get(pool_id),
             "windows": _window_totals(pool_id, exposure, parts, warning_utilization),
             "throttling": parts.details.throttling.get(pool_id),
             "reservation": parts.details.reservations.get(pool_id),

@@ -10,14 +10,16 @@ import duckdb
 
 from usage_pipeline.planning_tables import (
     ANOMALIES,
+    CACHE_OPPORTUNITIES,
     COST_FORECASTS,
+    ENDPOINT_MOVES,
     MAX_TOKENS_RECOMMENDATIONS,
     QUOTA_FORECASTS,
     QUOTA_RECOMMENDATIONS,
 )
 from usage_pipeline.raw_tables import FINDINGS
 from usage_pipeline_tests.report.cost_sample import HOSTILE_APPLICATION
-from usage_pipeline_tests.report.sample import HOSTILE_NAME, LITE_POOL, PRODUCTION, SONNET_POOL, insert
+from usage_pipeline_tests.report.sample import HOSTILE_NAME, LITE_POOL, PIXTRAL_POOL, PRODUCTION, SONNET_POOL, insert
 
 AS_OF = date(2026, 11, 14)
 OPENED = datetime.fromisoformat("2026-11-15T06:00")
@@ -34,6 +36,8 @@ def add_plans(path: Path) -> None:
         insert(con, QUOTA_RECOMMENDATIONS, _recommendations())
         insert(con, QUOTA_FORECASTS, _forecasts())
         insert(con, MAX_TOKENS_RECOMMENDATIONS, _max_tokens())
+        insert(con, ENDPOINT_MOVES, _moves())
+        insert(con, CACHE_OPPORTUNITIES, _opportunities())
         insert(con, COST_FORECASTS, [_month()])
         insert(con, ANOMALIES, _anomalies())
         insert(con, FINDINGS, _findings())
@@ -112,6 +116,45 @@ def _max_tokens() -> list[dict[str, Any]]:
         _SONNET | little,
         _SONNET | dict(lower, application="x", status="already_right", recommended=None),
     ]
+
+
+def _moves() -> list[dict[str, Any]]:
+    to_global = {
+        "to_pool_id": SONNET_POOL.replace("geo", "global"),
+        "to_endpoint_type": "global",
+        "peak": 19_500.0,
+        "to_peak": 500.0,
+        "to_limit": 50_000,
+        "utilization": 0.4,
+        "cost_change": -0.0909,
+        "grade": "medium",
+        "evidence_sql": "select 19500.0 as peak",
+    }
+    dearer = to_global | {"to_pool_id": "dearer", "to_endpoint_type": "on_demand", "cost_change": None}
+    calm = _NAMED | {"pool_id": PIXTRAL_POOL, "as_of": AS_OF} | to_global
+    return [_SONNET | dearer, _SONNET | to_global, calm]
+
+
+def _opportunities() -> list[dict[str, Any]]:
+    """Of seven applications that hardly cache one saves too little, and five are told; another caches well."""
+    found = {
+        "input_tokens": 10_000_000,
+        "cache_read_tokens": 0,
+        "cache_write_tokens": 0,
+        "hit_ratio": 0.0,
+        "break_even_reads": 0.28,
+        "repeated_share": 0.1,
+        "reads_per_write": 4,
+        "possible_quota_tokens": 800_000,
+        "grade": "low",
+        "evidence_sql": "select 10000000 as input_tokens",
+    }
+    savings = ["1.5", "9.25", "0.99", "3", "2", "4", "5"]
+    rows = [
+        _SONNET | found | {"application": f"app-{place}", "possible_usd": Decimal(usd)}
+        for place, usd in enumerate(savings)
+    ]
+    return [*rows, _SONNET | found | {"application": "caches", "hit_ratio": 0.5, "possible_usd": Decimal(99)}]
 
 
 def _month() -> dict[str, Any]:

@@ -39,7 +39,13 @@ def test_most_urgent_come_first(planned_report: Report) -> None:
         ("WARN", "anomaly", f"pool/{SONNET_POOL}/consumed_tokens/2026-11-14"),
         ("WARN", "check", "0000000000000002"),
         ("ADVICE", "quota", f"{LITE_POOL}/tpm"),
+        ("ADVICE", "caching", f"{SONNET_POOL}/app-1"),
+        ("ADVICE", "caching", f"{SONNET_POOL}/app-6"),
+        ("ADVICE", "caching", f"{SONNET_POOL}/app-5"),
+        ("ADVICE", "caching", f"{SONNET_POOL}/app-3"),
+        ("ADVICE", "caching", f"{SONNET_POOL}/app-4"),
         ("ADVICE", "max_tokens", f"{SONNET_POOL}/{HOSTILE_APPLICATION}"),
+        ("ADVICE", "endpoint_move", f"{SONNET_POOL}/global"),
         ("ADVICE", "idle_profile", "profile/idle one/idle_days/2026-11-14"),
     ]
 
@@ -60,7 +66,7 @@ def test_every_number_is_what_its_sql_says(planned_report: Report, planned: duck
 
 def test_rows_behind_the_numbers_can_be_read(planned_report: Report, planned: duckdb.DuckDBPyConnection) -> None:
     queries = [made.rows_sql for made in planned_report.findings if made.rows_sql]
-    assert len(queries) == 4
+    assert len(queries) == 10
     for query in queries:
         assert planned.execute(query).fetchall()
 
@@ -124,6 +130,31 @@ def test_max_tokens_is_told_where_it_frees_a_part_of_the_quota_that_counts(plann
     assert len(planned_report.max_tokens) == 3
 
 
+def test_cheapest_endpoint_type_that_holds_both_peaks_is_told_to_pools_in_need(planned_report: Report) -> None:
+    (made,) = cards(planned_report, "endpoint_move")
+    assert made.title == f"{SONNET} would fit into the global cross-Region quotas of the same model"
+    assert made.effect == (
+        "Both peaks together would use 40.0 % of those quotas. The pool's own tokens would cost -9.1 % there."
+    )
+    assert numbers(made) == {
+        "Peak here (P99.9)": 19_500,
+        "Peak there (P99.9)": 500,
+        "Quota there": 50_000,
+        "Of it used by both peaks together": 40,
+        "Change of cost": -9.1,
+    }
+
+
+def test_caching_says_what_it_assumes(planned_report: Report) -> None:
+    made = cards(planned_report, "caching")[0]
+    assert made.title == f"app-1 caches hardly any of its input on {SONNET}"
+    assert made.effect == (
+        "If 10\u202f% of the input is a repeated beginning, 9.25 USD would have been saved in 30 days."
+    )
+    assert "each cached beginning read 4 times" in actions(made, "advice")[0]
+    assert made.grade == "low"
+
+
 def test_what_stood_out_within_a_week_is_told(planned_report: Report) -> None:
     told = [made.title for made in cards(planned_report, "anomaly")]
     assert told == [
@@ -163,7 +194,7 @@ def test_failed_check_without_a_finding_is_told_by_its_rows(logged_report: Repor
             "create table ops.check_results as select 'costs_add_up' as check_name, "
             "'marts.usage_daily' as asset, 7::bigint as failing_rows, '[]' as examples"
         )
-        (made,) = failed_check_cards(Known(con, {}, {}), [check], [])
+        (made,) = failed_check_cards(Known(con, {}), [check], [])
     assert (made.title, numbers(made)) == ("Not true: costs add up.", {"Rows that contradict it": 7})
 
 
