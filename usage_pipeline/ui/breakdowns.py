@@ -93,11 +93,11 @@ def written(value: int | Decimal, measure: Measure, *, is_at_least: bool = False
     return f"{number(int(value), UNKNOWN)} {measure}"
 
 
-def show_days(found: Sequence[Row], name: str, measure: Measure) -> None:
-    """Draw UTC days as stacked bars, the largest series in colours of their own."""
-    known = [(row["usage_date"], label(row), row[measure]) for row in found if row[measure] is not None]
+def show_over_time(found: Sequence[Row], name: str, measure: Measure) -> None:
+    """Draw UTC days or hours as stacked bars, the largest series in colours of their own."""
+    known = [(row["period_start"], label(row), row[measure]) for row in found if row[measure] is not None]
     if not known:
         st.caption("Nothing is known of these days.")
         return
     points, series = charts.series_with_others(known, lambda value: written(value, measure))
-    charts.show(charts.stacked_days(points, series, UNITS[measure]), name, f"{UNITS[measure]} of each UTC day, stacked")
+    charts.show(charts.stacked(points, series, UNITS[measure]), name, f"{UNITS[measure]} over time, stacked")

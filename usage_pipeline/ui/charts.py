@@ -1,4 +1,4 @@
-"""Charts: bars, pies, stacked days and lines with dashed limits, in colours that colour-blind people can tell apart.
+"""Charts: bars, pies, stacked days or hours, lines with dashed limits, in colours that colour-blind people tell apart.
 
 Here: numbers in, an Altair chart out; every axis names its unit, times are UTC. Not here: which numbers (`pages/`).
 """
@@ -93,13 +93,23 @@ def pie(parts: Sequence[Part], unit: str) -> alt.Chart:
     )
 
 
-def stacked_days(points: Sequence[Point], series: Sequence[str], unit: str) -> alt.Chart:
-    """Bars of UTC days, one series on the other in the given order."""
+def stacked(points: Sequence[Point], series: Sequence[str], unit: str) -> alt.Chart:
+    """Bars of UTC days, or of hours where points have a time, one series on the other in the given order."""
+    times = [point.at for point in points]
+    period, frequency = ("UTC hour", "h") if isinstance(times[0], datetime) else ("UTC day", "D")
+    # Periods without use have their place too.
+    every = [at.to_pydatetime() for at in pd.date_range(min(times), max(times), freq=frequency)]
+    periods = [_period(at if frequency == "h" else at.date()) for at in every]
     return (
         alt.Chart(_timed(points))
         .mark_bar()
         .encode(
-            x=alt.X("day:O", title="UTC day", axis=alt.Axis(labelOverlap=True, labelAngle=0)),
+            x=alt.X(
+                "period:O",
+                title=period,
+                scale=alt.Scale(domain=periods),
+                axis=alt.Axis(labelOverlap=True, labelAngle=0, labelExpr="slice(datum.label, 5)"),
+            ),
             y=alt.Y("value:Q", title=unit, stack="zero"),
             color=_colours("series", series),
             order=alt.Order("place:Q"),
@@ -107,6 +117,10 @@ def stacked_days(points: Sequence[Point], series: Sequence[str], unit: str) -> a
         )
         .properties(height=_HEIGHT)
     )
+
+
+def _period(at: date | datetime) -> str:
+    return f"{at:%Y-%m-%d %Hh}" if isinstance(at, datetime) else f"{at:%Y-%m-%d}"
 
 
 def lines(points: Sequence[Point], series: Sequence[str], unit: str, limits: Sequence[Point] = ()) -> alt.LayerChart:
@@ -248,7 +262,7 @@ def _timed(points: Sequence[Point]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "at": pd.Series([point.at for point in points], dtype="datetime64[ms]"),
-            "day": [f"{point.at:%m-%d}" for point in points],
+            "period": [_period(point.at) for point in points],
             "when": [moment(point.at, "") for point in points],
             "series": [point.series for point in points],
             "value": [float(point.value) for point in points],

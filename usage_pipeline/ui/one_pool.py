@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from usage_pipeline.report import queries
+from usage_pipeline.report.console_links import service_quota_url
 from usage_pipeline.report.table_rows import rows
 
 Row = dict[str, Any]
@@ -98,12 +99,17 @@ def read_quotas(con: duckdb.DuckDBPyConnection, pool_id: str, first_day: date, l
             "limit_source": pool[f"{kind}_limit_source"],
             "code": pool[f"{kind}_quota_code"],
             "quota_name": pool[f"{kind}_quota_name"],
+            "console": _console(pool["region"], pool[f"{kind}_quota_code"]),
         }
         | peaks.get(kind, {})
         | wanted.get(kind, {})
         | {"quota": name, "kind": kind}
         for kind, name in QUOTA_NAMES.items()
     ]
+
+
+def _console(region: str, code: str | None) -> str | None:
+    return None if code is None else service_quota_url(region, code)
 
 
 def read_over_time(
@@ -120,6 +126,21 @@ def read_throttled_minutes(con: duckdb.DuckDBPyConnection, pool_id: str, first_d
         row | {"consumers": "; ".join(row["consumers"] or []), "victims": "; ".join(row["victims"] or [])}
         for row in found
     ]
+
+
+def read_windows(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Names of the windows that the statistics have, the shortest first."""
+    return [row["window_name"] for row in sorted(rows(con, queries.WINDOWS), key=_window_length)]
+
+
+def _window_length(window: Row) -> Any:
+    return window["window_end"] - window["window_start"]
+
+
+def read_statistics(con: duckdb.DuckDBPyConnection, pool_id: str, window: str) -> list[Row]:
+    """The pool's statistics of one window: for the whole pool (`ALL`), then for each profile."""
+    found = rows(con, queries.STATISTICS, {"windows": [window]})
+    return [row for row in found if row["pool_id"] == pool_id]
 
 
 def read_forecast(con: duckdb.DuckDBPyConnection, pool_id: str, quota: str) -> list[Row]:

@@ -1,7 +1,7 @@
 """Logged calls, their tokens and cost, by whatever they are divided by.
 
-Here: queries over `marts.usage_daily` and their rows. Not here: formulas (`dbt_like_sql/`), drawing (`pages/`).
-Costs are those of the calls that have a price, NULL when none has.
+Here: queries over `marts.usage_daily` and `marts.usage_hourly`, and their rows. Not here: formulas (`dbt_like_sql/`),
+drawing (`pages/`). Costs are those of the calls that have a price, NULL when none has.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,9 @@ Row = dict[str, Any]
 
 NOT_SET = "(not set)"
 """Stands for calls of a profile that lacks the tag."""
+
+MOST_HOURLY_DAYS = 3
+"""Days up to which use over time has a row for each hour."""
 
 _NAMES = {
     "model": "coalesce(any_model_name, daily.model_id, daily.profile_id)",
@@ -78,7 +81,7 @@ _FROM = """
             any_model_name,
             {name} as name,
             {id} as id,
-        from marts.usage_daily as daily
+        from marts.{table} as daily
         left join named using (model_id)
         where usage_date between $first_day and $last_day
     )
@@ -96,17 +99,17 @@ _GROUPS = """
     order by cost_usd desc nulls last, calls desc, id
 """
 
-_DAYS = """
+_OVER_TIME = """
     select
-        usage_date,
+        {period} as period_start,
         id,
         any_value(name) as name,
         sum(calls)::bigint as calls,
         sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens)::bigint as tokens,
         sum(cost_usd) as cost_usd,
     from divided
-    group by usage_date, id
-    order by usage_date, id
+    group by period_start, id
+    order by period_start, id
 """
 
 _TOTAL = f"""
@@ -133,11 +136,11 @@ _TAG_KEYS = """
 """
 
 
-def _divided(subject: str) -> str:
+def _divided(subject: str, table: str = "usage_daily") -> str:
     """The beginning of a query whose rows have a `name` and an `id`; `tag:<key>` divides by that tag."""
     if subject.startswith("tag:"):
-        return _FROM.format(name=_TAG, id=_TAG)
-    return _FROM.format(name=_NAMES[subject], id=_IDS.get(subject, _NAMES[subject]))
+        return _FROM.format(name=_TAG, id=_TAG, table=table)
+    return _FROM.format(name=_NAMES[subject], id=_IDS.get(subject, _NAMES[subject]), table=table)
 
 
 def _parameters(subject: str, first_day: date, last_day: date) -> dict[str, Any]:
@@ -182,6 +185,9 @@ def _may_lack(subject: str, identity: str | None, incomplete: Sequence[Row]) -> 
     return any(row[column] is None or row[column] == identity for row in incomplete)
 
 
-def read_days(con: duckdb.DuckDBPyConnection, subject: str, first_day: date, last_day: date) -> list[Row]:
-    """One row per UTC day and model, application or caller, as the subject says."""
-    return rows(con, _divided(subject) + _DAYS, _parameters(subject, first_day, last_day))
+def read_over_time(con: duckdb.DuckDBPyConnection, subject: str, first_day: date, last_day: date) -> list[Row]:
+    """One row per UTC day, of few days per hour, and model, application or caller, as the subject says."""
+    is_short = (last_day - first_day).days < MOST_HOURLY_DAYS
+    table, period = ("usage_hourly", "ts") if is_short else ("usage_daily", "usage_date")
+    query = _divided(subject, table) + _OVER_TIME.format(period=period)
+    return rows(con, query, _parameters(subject, first_day, last_day))

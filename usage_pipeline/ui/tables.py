@@ -13,7 +13,9 @@ import streamlit as st
 from usage_pipeline.report import formats
 from usage_pipeline.ui.csv_text import csv_text
 
-Kind = Literal["text", "integer", "number", "money", "price", "share", "milliseconds", "moment", "day", "yes_no"]
+Kind = Literal[
+    "text", "integer", "number", "money", "price", "share", "milliseconds", "moment", "day", "yes_no", "link"
+]
 
 UNKNOWN = "unknown"
 
@@ -24,6 +26,7 @@ _ROW_PIXELS = 36
 
 _FORMATS: dict[Kind, Callable[[Any], str]] = {
     "text": str,
+    "link": str,
     "yes_no": lambda value: value if isinstance(value, str) else ("yes" if value else "no"),
     "integer": lambda value: formats.number(int(value), UNKNOWN),
     "number": lambda value: formats.number(value, UNKNOWN),
@@ -77,6 +80,11 @@ def show_table(found: Sequence[Any], columns: Sequence[Column], name: str, empty
         key=f"table-{name}",
         alt=name.replace("-", " "),
         placeholder=UNKNOWN,
+        column_config={
+            column.label: st.column_config.LinkColumn(display_text="open")
+            for column in columns
+            if column.kind == "link"
+        },
     )
     keys = [column.key for column in columns]
     keys += [bound for column in columns if (bound := column.at_least) and bound not in keys]

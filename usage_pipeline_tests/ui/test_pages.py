@@ -1,5 +1,6 @@
 """Every page shows the numbers of the tables, follows the filters, and takes names for text."""
 
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,11 @@ import duckdb
 import pytest
 
 from usage_pipeline.ui.app import PAGES
+from usage_pipeline.ui.published_tables import opened
+from usage_pipeline.ui.spending import read_over_time
 from usage_pipeline_tests.report.cost_sample import HOSTILE_APPLICATION, HOSTILE_ROLE
 from usage_pipeline_tests.report.sample import HOSTILE_NAME, HOSTILE_TAG, LITE, SONNET, SONNET_POOL
-from usage_pipeline_tests.ui.drawing import draw, table, tiles
+from usage_pipeline_tests.ui.drawing import draw, sample_filters, table, tiles
 
 
 def asked(file: Path, query: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -80,6 +83,16 @@ def test_filters_leave_only_what_they_name(published: Path, chosen: dict[str, An
     assert shown["Input tokens"] == (f"{tokens:,}" if calls else "unknown")
 
 
+def test_three_days_are_shown_by_hours_and_more_by_days(published: Path) -> None:
+    first = sample_filters().first_day
+    with opened(str(published)) as con:
+        hours = read_over_time(con, "model", first, first + timedelta(days=2))
+        days = read_over_time(con, "model", first, first + timedelta(days=3))
+    assert {row["period_start"] for row in hours} == {datetime(2026, 11, 15, 10)}
+    assert {row["period_start"] for row in days} == {date(2026, 11, 15)}
+    assert [row["cost_usd"] for row in hours] == [row["cost_usd"] for row in days]
+
+
 def test_costs_are_divided_by_tag_and_names_stay_text(published: Path) -> None:
     page = draw("cost", published)
     page.selectbox(key="cost_by").set_value("Tag team")
@@ -117,6 +130,20 @@ def test_quotas_show_the_worst_minute_the_limit_and_who_was_throttled(published:
     assert pool["Tokens per minute"] == [limit, peak, worst]
     assert table(page, "Throttled", "Who was throttled") == [(450, f"{HOSTILE_NAME} 100 %")]
     assert page.caption[0].value.startswith("The highest minute of each quarter of an hour")
+
+
+def test_statistics_of_the_pool_are_those_of_the_table(published: Path) -> None:
+    page = draw("quotas", published)
+    columns = ("profile_id", "metric", "basis", "p50", "p99", "p999", "max", "total")
+    page.segmented_control(key="quotas_window").set_value("1day").run()
+    expected = asked(
+        published,
+        f"select {', '.join(columns)} from marts.usage_statistics where pool_id = ? and window_name = '1day'",
+        SONNET_POOL,
+    )
+    shown = table(page, "Profile", "Metric", "Minutes", "P50", "P99", "P99.9", "Max", "Total")
+    assert sorted(shown, key=str) == sorted(expected, key=str)
+    assert {name for (name, *_) in shown} >= {"ALL"}
 
 
 def test_quotas_say_that_tags_and_callers_share_them(published: Path) -> None:

@@ -8,9 +8,9 @@ import streamlit as st
 
 from usage_pipeline.caller_usage import caller_usage
 from usage_pipeline.report.table_rows import rows
-from usage_pipeline.ui.breakdowns import MEASURES, SPENDING_COLUMNS, show_breakdown, show_days
+from usage_pipeline.ui.breakdowns import MEASURES, SPENDING_COLUMNS, show_breakdown, show_over_time
 from usage_pipeline.ui.headline import show_tiles, spending_tiles
-from usage_pipeline.ui.spending import read_days, read_groups, read_total
+from usage_pipeline.ui.spending import read_groups, read_over_time, read_total
 from usage_pipeline.ui.tables import Column, as_rows, show_table
 from usage_pipeline.ui.view import View
 
@@ -68,8 +68,8 @@ def show(view: View) -> None:
         )
     ]
     show_breakdown(view.read(read_groups, "caller", first, last), _CALLER_COLUMNS, URL, "caller", measure)
-    st.subheader("Day by day")
-    show_days(view.read(read_days, "caller", first, last), "caller-days", measure)
+    st.subheader("Over time")
+    show_over_time(view.read(read_over_time, "caller", first, last), "caller-days", measure)
     st.subheader("By application and model")
     show_table(view.read(read_uses, first, last), _USE_COLUMNS, "caller-uses", empty="No logged call on these days.")
     st.subheader("By ARN")

@@ -8,9 +8,9 @@ import streamlit as st
 
 from usage_pipeline.report.table_rows import rows
 from usage_pipeline.ui import charts
-from usage_pipeline.ui.breakdowns import MEASURES, UNITS, Measure, show_breakdown, show_days, written
+from usage_pipeline.ui.breakdowns import MEASURES, UNITS, Measure, show_breakdown, show_over_time, written
 from usage_pipeline.ui.headline import show_tiles, spending_tiles
-from usage_pipeline.ui.spending import read_days, read_groups, read_tag_keys, read_total
+from usage_pipeline.ui.spending import read_groups, read_over_time, read_tag_keys, read_total
 from usage_pipeline.ui.tables import Column, show_table
 from usage_pipeline.ui.view import View
 
@@ -113,8 +113,8 @@ def show(view: View) -> None:
     show_tiles(spending_tiles(total))
     subject, measure = _ask(view)
     show_breakdown(view.read(read_groups, subject, first, last), _NAMED, URL, subject, measure)
-    st.subheader("Day by day")
-    show_days(view.read(read_days, subject, first, last), "cost-days", measure)
+    st.subheader("Over time")
+    show_over_time(view.read(read_over_time, subject, first, last), "cost-days", measure)
     st.subheader("By kind of token")
     _show_kinds(total)
     st.subheader("Until the month's end")

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from usage_pipeline.ui.breakdowns import SPENDING_COLUMNS, show_days
+from usage_pipeline.ui.breakdowns import SPENDING_COLUMNS, show_over_time
 from usage_pipeline.ui.headline import Tile, show_tiles, spending_tiles
 from usage_pipeline.ui.pages.checks import FINDING_COLUMNS, read_checks, read_findings
 from usage_pipeline.ui.pages.quotas import POOL_COLUMNS
 from usage_pipeline.ui.pool_rows import read_pool_rows
-from usage_pipeline.ui.spending import read_days, read_groups, read_total
+from usage_pipeline.ui.spending import read_groups, read_over_time, read_total
 from usage_pipeline.ui.tables import Column, show_table
 from usage_pipeline.ui.view import View
 
@@ -37,8 +37,8 @@ def show(view: View) -> None:
             Tile("Checks passed", f"{passed:,} of {len(checks):,}"),
         ]
     )
-    st.subheader("Cost by day and application")
-    show_days(view.read(read_days, "application", first, last), "overview-days", "cost_usd")
+    st.subheader("Cost by application over time")
+    show_over_time(view.read(read_over_time, "application", first, last), "overview-days", "cost_usd")
     st.subheader("Cost by model")
     columns = [column for column in SPENDING_COLUMNS if column.key in _SHORT_SPENDING]
     models = view.read(read_groups, "model", first, last)

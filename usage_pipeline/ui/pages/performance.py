@@ -202,7 +202,7 @@ def _show_trouble(view: View) -> None:
         if row[key]
     ]
     if points:
-        chart = charts.stacked_days(points, list(names.values()), "requests")
+        chart = charts.stacked(points, list(names.values()), "requests")
         charts.show(chart, "trouble", "Throttled and failed requests of each UTC day")
         st.caption("Counted by CloudWatch.")
     else:

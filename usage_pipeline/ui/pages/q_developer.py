@@ -153,4 +153,4 @@ def _show_days(found: list[Row], metric: str) -> None:
     points = [
         charts.Point(row["usage_date"], name, row["value"], number(float(row["value"]), UNKNOWN)) for row in known
     ]
-    charts.show(charts.stacked_days(points, [name], name), "q-developer-days", f"{name} of each UTC day")
+    charts.show(charts.stacked(points, [name], name), "q-developer-days", f"{name} of each UTC day")

@@ -13,7 +13,9 @@ from usage_pipeline.ui.one_pool import (
     read_forecast,
     read_over_time,
     read_quotas,
+    read_statistics,
     read_throttled_minutes,
+    read_windows,
     step_seconds,
 )
 from usage_pipeline.ui.plain import plain
@@ -77,8 +79,28 @@ def _show_pool(view: View, pool_id: str) -> None:
     st.subheader("Throttled minutes")
     throttled = view.read(read_throttled_minutes, pool_id, *days)
     show_table(throttled, _THROTTLE_COLUMNS, "throttled-minutes", empty="Nothing was throttled on these days.")
+    st.subheader("Statistics")
+    _show_statistics(view, pool_id)
     st.subheader("The days to come")
     _show_forecast(view.read(read_forecast, pool_id, kind), kind)
+
+
+def _show_statistics(view: View, pool_id: str) -> None:
+    windows = view.read(read_windows)
+    if not windows:
+        st.caption("There are no statistics yet.")
+        return
+    window = st.segmented_control(
+        "Window, up to the newest data",
+        windows,
+        default=windows[-1],
+        required=True,
+        key="quotas_window",
+        bind="query-params",
+    )
+    found = view.read(read_statistics, pool_id, window)
+    show_table(found, _STATISTIC_COLUMNS, "statistics", empty="The pool was not used in this window.")
+    st.caption("Active: minutes with traffic. All: every minute that was read.")
 
 
 def _show_over_time(view: View, pool_id: str, kind: str) -> None:
@@ -173,6 +195,22 @@ _QUOTA_COLUMNS = (
     Column("reaches_limit_on", "Used up on", "day", missing="no date"),
     Column("code", "Quota code"),
     Column("quota_name", "Name at AWS"),
+    Column("console", "AWS console", "link"),
+)
+
+_STATISTIC_COLUMNS = (
+    Column("profile_id", "Profile"),
+    Column("metric", "Metric"),
+    Column("basis", "Minutes"),
+    Column("p50", "P50", "number"),
+    Column("p90", "P90", "number"),
+    Column("p95", "P95", "number"),
+    Column("p99", "P99", "number"),
+    Column("p999", "P99.9", "number"),
+    Column("max", "Max", "number"),
+    Column("average", "Average", "number"),
+    Column("total", "Total", "integer"),
+    Column("data_points", "Data points", "integer"),
 )
 
 _THROTTLE_COLUMNS = (
