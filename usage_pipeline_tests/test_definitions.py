@@ -186,7 +186,7 @@ def refuse(*arguments, **named):
 duckdb.connect = socket.socket.connect = refuse
 import usage_pipeline.definitions
 
-heavy = ("great_expectations", "moto", "flask", "usage_pipeline.sandbox")
+heavy = ("great_expectations", "moto", "flask", "streamlit", "usage_pipeline.sandbox")
 print([name for name in heavy if name in sys.modules])
 """
 
