@@ -126,7 +126,7 @@ class CostTable {
       name: `cost-${subject}`, label: title, columns: costColumns(head), rows: [], look: "dense costs",
       rowAttributes: (row) => ({ "data-name": row.name ?? "" }),
     });
-    this.place = element("div", { "data-subject": subject }, heading(title), this.table.place);
+    this.place = element("div", { "data-subject": subject }, heading(title, "h3"), this.table.place);
   }
 
   show() {
