@@ -64,7 +64,7 @@ from usage_pipeline.config_problems import (
     read_yaml,
     unknown_key_sentence,
 )
-from usage_pipeline.config_q_developer import BucketPlaceSettings, QDeveloperSettings
+from usage_pipeline.config_q_developer import BucketPlaceSettings, QDeveloperSettings, QDeveloperTermSettings
 from usage_pipeline.config_quota_mapping import QuotaMappingSettings
 from usage_pipeline.config_values import (
     auto_word,
@@ -267,6 +267,7 @@ class Settings(BaseSettings):
     report: ReportSettings = ReportSettings()
     alerts: Annotated[AlertSettings, of_shape(dict, "`key: value` lines")] = AlertSettings()
     quota_mapping: QuotaMappingSettings = QuotaMappingSettings()
+    q_developer_terms: tuple[QDeveloperTermSettings, ...] = ()
     quota_refresh_hours: Annotated[int | Literal["off"], BeforeValidator(checked_refresh_hours)] = 3
     lookback_days: int = Field(default=3, ge=1, le=455)
     first_run_days: int = Field(default=30, ge=1, le=455)
@@ -307,6 +308,20 @@ class Settings(BaseSettings):
                 f"{', '.join(names)}."
             )
         return quota_mapping
+
+    @field_validator("q_developer_terms")
+    @classmethod
+    def _terms_name_accounts(
+        cls, terms: tuple[QDeveloperTermSettings, ...], info: ValidationInfo
+    ) -> tuple[QDeveloperTermSettings, ...]:
+        names = [account.name for account in info.data.get("accounts", ())]
+        for term in terms:
+            if names and term.account not in ("*", *names):
+                raise ValueError(
+                    f"{term.term} names the account {quote(term.account)}; allowed: * or a configured account: "
+                    f"{', '.join(names)}."
+                )
+        return terms
 
     @classmethod
     def in_folder(cls, values: Mapping[str, Any], folder: Path) -> Self:
@@ -386,6 +401,7 @@ _KNOWN_KEYS = KnownKeys(
         ("applications",): tuple(ApplicationRule.model_fields),
         ("prices",): tuple(PriceSettings.model_fields),
         ("quota_mapping",): tuple(QuotaMappingSettings.model_fields),
+        ("q_developer_terms",): tuple(QDeveloperTermSettings.model_fields),
         ("bill",): tuple(BillSettings.model_fields),
         ("report",): tuple(ReportSettings.model_fields),
         ("alerts",): tuple(AlertSettings.model_fields),

@@ -25,6 +25,7 @@ from usage_pipeline.assets.raw_invocations import invocation_assets  # noqa: E40
 from usage_pipeline.assets.raw_metrics import metric_assets  # noqa: E402
 from usage_pipeline.assets.raw_prices import price_assets  # noqa: E402
 from usage_pipeline.assets.raw_q_developer import raw_q_developer  # noqa: E402
+from usage_pipeline.assets.raw_q_developer_terms import raw_q_developer_terms  # noqa: E402
 from usage_pipeline.assets.raw_reference import reference_assets  # noqa: E402
 from usage_pipeline.assets.raw_regions import raw_enabled_regions  # noqa: E402
 from usage_pipeline.assets.report import report  # noqa: E402
@@ -45,7 +46,11 @@ from usage_pipeline.sql_models import load_models  # noqa: E402
 from usage_pipeline.warehouse import Warehouse  # noqa: E402
 
 
-def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:
+def build_definitions(
+    settings: Settings,
+    loggers: Mapping[str, dg.LoggerDefinition] | None = None,
+    rule_results: RuleResults | None = None,
+) -> dg.Definitions:
     """Everything, for one configuration. Tests and commands use it as Dagster does."""
     models, rules = load_models(), all_rules(settings)
     raw_assets = [
@@ -57,6 +62,7 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         *price_assets,
         *bill_assets,
         raw_q_developer,
+        raw_q_developer_terms,
         raw_quota_overrides,
         raw_llm_quota_mappings,
         raw_quota_mappings,
@@ -86,7 +92,7 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         resources={
             "settings": settings,
             "aws": AwsAccess(settings),
-            "rule_results": RuleResults(),
+            "rule_results": rule_results or RuleResults(),
             "warehouse": Warehouse(database=str(settings.warehouse_file)),
         },
         # One process has the DuckDB file; a process for each step would wait for the next one's lock.

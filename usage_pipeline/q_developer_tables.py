@@ -1,4 +1,4 @@
-"""The raw tables of Amazon Q Developer and Kiro: prompts as they were logged, and activity as AWS reports it.
+"""The raw tables of Amazon Q Developer and Kiro: prompts as logged, activity as AWS reports it, limits and prices.
 
 Here: names, columns, types and one line on what each row is. Not here: the other raw tables (`raw_tables.py`), reading
 and parsing (`aws/`, `q_developer/`). Metrics are as the user guide of Amazon Q Developer explains them (user activity
@@ -137,4 +137,44 @@ Q_DEVELOPER_ACTIVITY = StoredTable(
     "usage_date",
 )
 
+Q_DEVELOPER_TERMS = StoredTable(
+    "raw",
+    "q_developer_terms",
+    "One row per limit, price or other number by which use of Amazon Q Developer and Kiro is judged, by product, tier "
+    "and validity; rows of the configuration win.",
+    columns_of("""
+        term | varchar | dev_runs_per_month, transformation_lines_per_month, credits_per_month, usd_per_seat, …
+        account_name | varchar | account of the configuration, or * for all
+        product | varchar | q_developer, kiro, or * for both
+        subscription_tier | varchar | glob over the tier in capitals; the longest that matches wins
+        value | decimal(18, 6) | in the unit that the term names
+        valid_from | date | first UTC day
+        valid_to | date | last UTC day, inclusive; NULL while it holds
+        is_configured | boolean | whether it is of the configuration, and not of the reference file
+        source | varchar | where it is from, with a date
+    """),
+)
+
+Q_DEVELOPER_TOKEN_ESTIMATES = StoredTable(
+    "raw",
+    "q_developer_token_estimates",
+    "One row per metric of activity and validity: how many tokens one unit of it may stand for.",
+    columns_of("""
+        metric | varchar | column of raw.q_developer_activity
+        input_low | bigint | tokens that one unit sends, if there are few
+        input_mean | bigint | the same, usually
+        input_high | bigint | the same, if there are many
+        output_low | bigint | tokens that one unit is answered with, if there are few
+        output_mean | bigint | the same, usually
+        output_high | bigint | the same, if there are many
+        valid_from | date | first UTC day
+        valid_to | date | last UTC day, inclusive; NULL while it holds
+        source | varchar | where it is from, with a date
+    """),
+)
+
 Q_DEVELOPER_TABLES = (Q_DEVELOPER_PROMPTS, Q_DEVELOPER_ACTIVITY)
+"""What is read from AWS."""
+
+Q_DEVELOPER_TERM_TABLES = (Q_DEVELOPER_TERMS, Q_DEVELOPER_TOKEN_ESTIMATES)
+"""What is judged by: from this project's files and the configuration."""

@@ -6,7 +6,7 @@ Here: names, columns, types and one line on what each row is. Not here: the mart
 """
 
 from usage_pipeline.planning_tables import PLANNING_TABLES
-from usage_pipeline.q_developer_tables import Q_DEVELOPER_TABLES
+from usage_pipeline.q_developer_tables import Q_DEVELOPER_TABLES, Q_DEVELOPER_TERM_TABLES
 from usage_pipeline.stored_table import StoredTable, columns_of
 
 _SCOPE = """
@@ -620,6 +620,7 @@ RAW_TABLES = (
     BILLED_USAGE_TYPES,
     APPLICATION_RULES,
     *Q_DEVELOPER_TABLES,
+    *Q_DEVELOPER_TERM_TABLES,
 )
 
 OPS_TABLES = (

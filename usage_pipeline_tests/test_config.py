@@ -115,14 +115,15 @@ def test_govcloud_regions_and_role_go_together(tmp_path: Path) -> None:
         (
             ONE_ACCOUNT + "warehose: x.duckdb\n",
             "FILE, line 4: there is no setting 'warehose'; did you mean 'warehouse'? Allowed here: accounts, "
-            "warehouse, applications, prices, bill, report, alerts, quota_mapping, quota_refresh_hours, "
+            "warehouse, applications, prices, bill, report, alerts, quota_mapping, q_developer_terms, "
+            "quota_refresh_hours, "
             "lookback_days, first_run_days, max_concurrent_scopes, as_of.",
         ),
         (
             ONE_ACCOUNT + "_env_file: x\n",
             "FILE, line 4: there is no setting '_env_file'; Allowed here: accounts, warehouse, applications, prices, "
-            "bill, report, alerts, quota_mapping, quota_refresh_hours, lookback_days, first_run_days, "
-            "max_concurrent_scopes, as_of.",
+            "bill, report, alerts, quota_mapping, q_developer_terms, quota_refresh_hours, lookback_days, "
+            "first_run_days, max_concurrent_scopes, as_of.",
         ),
         ("lookback_days: 2\n", "FILE, line 1: accounts is missing; it is required."),
         ("accounts: []\n", "FILE, line 1: accounts: read an empty list; allowed: at least one."),

@@ -6,6 +6,7 @@ from usage_pipeline.checks.expectations import EXPECTATION_RULES
 from usage_pipeline.checks.logs import LOG_RULES
 from usage_pipeline.checks.planning import PLANNING_RULES
 from usage_pipeline.checks.prices import PRICE_RULES
+from usage_pipeline.checks.q_developer import Q_DEVELOPER_RULES
 from usage_pipeline.checks.quota_mappings import QUOTA_MAPPING_RULES
 from usage_pipeline.checks.quota_values import QUOTA_VALUE_RULES
 from usage_pipeline.checks.reconciliation import RECONCILIATION_RULES
@@ -25,6 +26,7 @@ ALL_RULES: tuple[Rule, ...] = (
     *THROTTLE_RULES,
     *COST_RULES,
     *BILL_RULES,
+    *Q_DEVELOPER_RULES,
     *PLANNING_RULES,
     *EXPECTATION_RULES,
 )

@@ -8,6 +8,7 @@ import csv
 import io
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeVar
@@ -33,6 +34,9 @@ LastDay = Annotated[
     BeforeValidator(none_if_empty),
     Field(description="a UTC day written as YYYY-MM-DD, or nothing while the row holds"),
 ]
+
+
+Tokens = Annotated[int, Field(ge=0, description="a whole number of tokens, 0 or more")]
 
 
 class ReferenceRow(BaseModel):
@@ -67,7 +71,7 @@ class ModelLimit(ReferenceRow):
     """The most output tokens that one request to the models of a pattern can ask for."""
 
     model_pattern: Text
-    max_output_tokens: Annotated[int, Field(ge=0, description="a whole number of tokens, 0 or more")]
+    max_output_tokens: Tokens
     source: Text
 
     def key(self) -> tuple[str, ...]:
@@ -103,7 +107,82 @@ class QuotaLabel(ReferenceRow):
         return (self.model_id, self.quota_label.casefold())
 
 
-REFERENCE_FILES = ("burndown_rates", "model_limits", "endpoint_prefixes", "quota_labels", "model_prices")
+class TokenEstimate(ReferenceRow):
+    """Tokens that one unit of a metric of activity stands for, where no prompt log says how many they were."""
+
+    metric: Annotated[
+        Literal[
+            "chat_messages_sent",
+            "total_messages",
+            "inline_suggestions_count",
+            "dev_generation_event_count",
+            "test_generation_event_count",
+            "doc_generation_event_count",
+        ],
+        Field(description="a metric from which tokens are estimated"),
+    ]
+    input_low: Tokens
+    input_mean: Tokens
+    input_high: Tokens
+    output_low: Tokens
+    output_mean: Tokens
+    output_high: Tokens
+    valid_from: Day
+    valid_to: LastDay
+    source: Text
+
+    def key(self) -> tuple[str, ...]:
+        """A metric has one estimate from a day on."""
+        return (self.metric, self.valid_from.isoformat())
+
+
+QDeveloperTermName = Literal[
+    "dev_runs_per_month",
+    "transformation_lines_per_month",
+    "credits_per_month",
+    "usd_per_seat",
+    "seats",
+    "input_usd_per_million",
+    "output_usd_per_million",
+    "context_window_tokens",
+    "context_warning_share",
+    "limit_caution_share",
+    "limit_warning_share",
+    "spike_factor",
+    "spike_least_interactions",
+]
+
+
+class QDeveloperTerm(ReferenceRow):
+    """A limit, price or other number by which use of Amazon Q Developer and Kiro is judged, while the row is valid.
+
+    `subscription_tier` is a glob over the tier in capitals; the longest that matches wins.
+    """
+
+    term: Annotated[QDeveloperTermName, Field(description="the name of a term")]
+    product: Annotated[Literal["q_developer", "kiro", "*"], Field(description="q_developer, kiro or *")]
+    subscription_tier: Text
+    value: Annotated[
+        Decimal, Field(ge=0, max_digits=18, decimal_places=6, description="a number, 0 or more, of up to six decimals")
+    ]
+    valid_from: Day
+    valid_to: LastDay
+    source: Text
+
+    def key(self) -> tuple[str, ...]:
+        """A term of a product and tier has one value from a day on."""
+        return (self.term, self.product, self.subscription_tier, self.valid_from.isoformat())
+
+
+REFERENCE_FILES = (
+    "burndown_rates",
+    "model_limits",
+    "endpoint_prefixes",
+    "quota_labels",
+    "model_prices",
+    "q_developer_token_estimates",
+    "q_developer_terms",
+)
 """Every file beside this module, without `.csv`. The rows of model_prices are in `prices/price_rows.py`."""
 
 Row = TypeVar("Row", bound=ReferenceRow)
@@ -181,6 +260,16 @@ def endpoint_prefixes() -> list[EndpointPrefix]:
 def quota_labels() -> list[QuotaLabel]:
     """Names that quotas use for models and that do not follow from the models' own names."""
     return read_rows(reference_path("quota_labels"), QuotaLabel)
+
+
+def q_developer_token_estimates() -> list[TokenEstimate]:
+    """Tokens by unit of activity."""
+    return read_rows(reference_path("q_developer_token_estimates"), TokenEstimate)
+
+
+def q_developer_terms() -> list[QDeveloperTerm]:
+    """Limits, prices and other numbers of Amazon Q Developer and Kiro."""
+    return read_rows(reference_path("q_developer_terms"), QDeveloperTerm)
 
 
 def refuse_overlaps(path: Path, rates: Sequence[BurndownRate]) -> None:

@@ -83,6 +83,10 @@ FIRST_ROWS: dict[str, str] = {
         select {_SCOPE}, '{GEO_POOL}' as pool_id, 'search' as application, 5 as input_tokens, 0 as cache_read_tokens,
         4 as possible_quota_tokens
     """,
+    "marts.q_developer_spikes": f"""
+        select {_SCOPE}, 'q_developer' as product, 'user' as subject_kind, 'a-user' as user_id,
+        date '2026-11-14' as usage_date, 100 as value, 10 as expected
+    """,
     "marts.cost_forecasts": """
         select date '2026-11-01' as usage_month, 'total' as subject_kind, 'everything' as subject, 1 as low_usd,
         2 as high_usd
@@ -94,7 +98,15 @@ FIRST_ROWS: dict[str, str] = {
 }
 """A valid row for each table in which the healthy warehouse has none of a kind that is looked at."""
 
-VIEWS = {"intermediate.int_calls", "marts.bill_reconciliation"}
+VIEWS = {
+    "intermediate.int_calls",
+    "intermediate.int_q_developer_active_days",
+    "intermediate.int_q_developer_coverage",
+    "marts.bill_reconciliation",
+    "marts.q_developer_conversations",
+    "marts.q_developer_spikes",
+    "marts.q_developer_trends",
+}
 """Models that are views: their rows are broken in a table of the same name."""
 
 

@@ -32,6 +32,35 @@ FAULTS: dict[str, str] = {
         for source, names in _OBJECT_RULES.items()
         for name, what in zip(names, ("is_complete = false", "quarantined_count = 1"), strict=True)
     },
+    "q_developer_parts_add_up_to_their_totals": "delete from marts.q_developer_hourly where usage_date = '2026-11-14'",
+    "prompt_logs_agree_with_activity": """
+        update marts.q_developer_usage set chat_messages_sent = 40 where usage_date = '2026-11-14'
+    """,
+    "no_user_comes_close_to_a_monthly_limit": """
+        update marts.q_developer_limits set used = 26, used_share = 26 / 30, projected = 55, status = 'warning'
+        where account_id = '111122223333' and limit_name = 'dev_runs'
+    """,
+    "no_use_of_q_developer_stands_out": """
+        drop view marts.q_developer_trends;
+        drop view marts.q_developer_spikes;
+        create table marts.q_developer_spikes as
+        select
+            date '2026-11-14' as usage_date,
+            '111122223333' as account_id,
+            'production' as account_name,
+            'q_developer' as product,
+            'user' as subject_kind,
+            'a-user' as user_id,
+            100 as value,
+            10.0::double as expected,
+            10.0::double as score,
+            7 as other_active_days,
+    """,
+    "no_conversation_fills_its_context_window": """
+        insert into raw.q_developer_prompts by name
+        select * replace ('a long one' as conversation_id, 200000 as input_tokens, 'another' as request_id)
+        from raw.q_developer_prompts where account_id = '111122223333' and usage_date = '2026-11-15'
+    """,
     "every_price_source_answered": """
         insert into ops.source_status by name
         select

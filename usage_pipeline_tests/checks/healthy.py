@@ -9,9 +9,16 @@ from decimal import Decimal
 import pyarrow as pa
 
 from usage_pipeline import raw_tables as raw
+from usage_pipeline import reference
 from usage_pipeline.assets.quota_mappings import mapping_rows
+from usage_pipeline.assets.raw_q_developer_terms import term_rows
 from usage_pipeline.checks.sources import ACCOUNT_SOURCES, DAY_SOURCES, READ_SOURCES
-from usage_pipeline.q_developer_tables import Q_DEVELOPER_ACTIVITY, Q_DEVELOPER_PROMPTS
+from usage_pipeline.q_developer_tables import (
+    Q_DEVELOPER_ACTIVITY,
+    Q_DEVELOPER_PROMPTS,
+    Q_DEVELOPER_TERMS,
+    Q_DEVELOPER_TOKEN_ESTIMATES,
+)
 from usage_pipeline.warehouse import arrow_schema, replace_all
 from usage_pipeline_tests.marts.factory import NOVA, SONNET, Store, arns
 
@@ -46,6 +53,10 @@ def healthy_store() -> Store:
 
 
 def _catalogues(store: Store) -> None:
+    for term in term_rows(reference.q_developer_terms(), ()):
+        store.add(Q_DEVELOPER_TERMS, **term)
+    for estimate in reference.q_developer_token_estimates():
+        store.add(Q_DEVELOPER_TOKEN_ESTIMATES, **estimate.model_dump())
     store.burndown("*", 1)
     store.burndown("anthropic.*", 5)
     store.model_limit("*", 4096)
@@ -174,6 +185,7 @@ def _readings(store: Store, scope: dict[str, str], day: dt.date) -> None:
         ts=dt.datetime.combine(day, dt.time(9)),
         product="q_developer",
         kind="chat",
+        conversation_id=f"c-{scope['account_id']}-{day}",
         request_id=f"q-{scope['account_id']}-{day}",
         user_id="a-user",
         input_tokens=100,
@@ -188,6 +200,7 @@ def _readings(store: Store, scope: dict[str, str], day: dt.date) -> None:
         report="by_user_analytic",
         user_id="a-user",
         chat_messages_sent=2,
+        dev_generation_event_count=0,
     )
     store.add(
         raw.CLOUDWATCH_SERIES,
