@@ -8,19 +8,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from usage_pipeline.config import Settings
+from usage_pipeline.runs import RunOutcome
 from usage_pipeline.sandbox import RunningSandbox, start_in_thread
-from usage_pipeline_tests.pipeline_runs import ORGANISATION
+from usage_pipeline_tests.pipeline_runs import ORGANISATION, copy_of_whole_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 LONGEST_FIRST = (
     "test_pipeline.py",
+    "test_pipeline_troubles.py",
     "test_dagster_ui.py",
-    "test_sensors.py",
     "test_cli.py",
     "test_invocation_logs.py",
+    "test_sql_models.py",
+    "test_cli_refresh.py",
+    "test_raw_prices.py",
+    "test_sensors.py",
     "test_browser.py",
+    "test_cli_refresh_quota_mappings.py",
+    "test_readers_against_sandbox.py",
 )
 
 
@@ -61,6 +69,12 @@ def organisation(_organisation: RunningSandbox) -> Iterator[RunningSandbox]:
     _organisation.forget_calls()
     yield _organisation
     _organisation.set_faults([])
+
+
+@pytest.fixture(scope="session")
+def whole_run(_organisation: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, RunOutcome]:
+    """All days as one range into an empty warehouse, and how the run went; tests only read it, or run it again."""
+    return copy_of_whole_run(_organisation, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

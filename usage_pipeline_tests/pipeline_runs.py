@@ -1,6 +1,10 @@
 """Running the daily job against a sandbox, and comparing warehouses; for tests of whole days."""
 
 import datetime as dt
+import fcntl
+import os
+import pickle
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +12,7 @@ from unittest import mock
 
 import dagster as dg
 import duckdb
+import pytest
 
 from usage_pipeline.config import Settings, load_settings
 from usage_pipeline.runs import RunOutcome, prepare_instance_folder, run_days
@@ -50,9 +55,13 @@ def write_settings(folder: Path, configuration: str = CONFIGURATION) -> Settings
     """The settings of a warehouse of its own in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     write_prices(folder / "prices.csv", ORGANISATION)
-    path = folder / "usage_pipeline.yaml"
-    path.write_text(configuration, encoding="utf-8")
-    return load_settings(path)
+    (folder / "usage_pipeline.yaml").write_text(configuration, encoding="utf-8")
+    return settings_in(folder)
+
+
+def settings_in(folder: Path) -> Settings:
+    """The settings that `write_settings` wrote."""
+    return load_settings(folder / "usage_pipeline.yaml")
 
 
 @contextmanager
@@ -88,6 +97,23 @@ def run_in_memory(
         return run_days(settings, instance, first, last, progress=Unheard())
 
 
+def copy_of_whole_run(sandbox: RunningSandbox, factory: pytest.TempPathFactory) -> tuple[Settings, RunOutcome]:
+    """All days as one range into an empty warehouse: made by the first test process that asks, copied by each."""
+    mine = factory.mktemp("whole") / "run"
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    shared = (factory.getbasetemp().parent if is_worker else factory.getbasetemp()) / "shared_whole_run"
+    shared.mkdir(exist_ok=True)
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        outcome_file = shared / "outcome"
+        if not outcome_file.exists():
+            shutil.rmtree(shared / "run", ignore_errors=True)
+            outcome = run(write_settings(shared / "run"), sandbox)
+            outcome_file.write_bytes(pickle.dumps(outcome))
+        shutil.copytree(shared / "run", mine)
+        return settings_in(mine), pickle.loads(outcome_file.read_bytes())
+
+
 LEFT_OUT = ("ops.runs", "ops.day_changes", "ops.sql_model_builds")
 """Tables that record runs and replacements, and so grow with their number."""
 
@@ -109,3 +135,17 @@ def _content(con: duckdb.DuckDBPyConnection, name: str) -> tuple[int, int]:
     ).fetchone()
     assert row is not None
     return row
+
+
+MEASURES = """
+    account_id, region, pool_id, profile_id, ts, invocations, throttles, client_errors, server_errors,
+    input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, consumed_tokens
+"""
+"""What a row of usage by profile and minute is compared by."""
+
+
+def rows_that_differ(con: duckdb.DuckDBPyConnection, ours: str, truth: str) -> list[tuple[object, ...]]:
+    """Rows of either query that the other does not have, as often as it does not."""
+    return con.execute(
+        f"(({ours}) except all ({truth})) union all (({truth}) except all ({ours})) order by all limit 10"
+    ).fetchall()

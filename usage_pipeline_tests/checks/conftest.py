@@ -1,5 +1,6 @@
 """The healthy warehouse for every test of a rule; what a test does to it is undone."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,13 +25,16 @@ def con(_healthy: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnecti
     _healthy.rollback()
 
 
+@pytest.fixture(scope="session")
+def _healthy_file(_healthy: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("healthy") / "warehouse.duckdb"
+    _healthy.execute(f"attach '{file}' as copied")
+    _healthy.execute("copy from database memory to copied")
+    _healthy.execute("detach copied")
+    return file
+
+
 @pytest.fixture
-def warehouse(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> Warehouse:
+def warehouse(_healthy_file: Path, tmp_path: Path) -> Warehouse:
     """The healthy warehouse as a file of its own."""
-    file = tmp_path / "warehouse.duckdb"
-    con.execute(f"attach '{file}' as copied")
-    con.execute("copy from database memory to copied")
-    con.commit()
-    con.execute("detach copied")
-    con.begin()
-    return Warehouse(database=str(file))
+    return Warehouse(database=str(shutil.copy(_healthy_file, tmp_path)))
