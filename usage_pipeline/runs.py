@@ -8,6 +8,7 @@ import datetime as dt
 import fcntl
 import logging
 import socket
+import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from typing import Protocol
 import dagster as dg
 import duckdb
 
+from usage_pipeline.checks.evaluation import RuleResults
+from usage_pipeline.checks.validation import ValidationProcess
 from usage_pipeline.config import Settings
 from usage_pipeline.definitions import build_definitions
 from usage_pipeline.raw_tables import CLOUDWATCH_METRICS, INVOCATIONS, MAX_TOKENS_METRIC, SOURCE_STATUS
@@ -25,6 +28,9 @@ from usage_pipeline.warehouse import Warehouse, note_changed_days
 
 RUN_HERE_TAG = "usage_pipeline/run_on_host"
 """Marks a run that a command executed in its own process, with the host's name."""
+
+FEW_DAYS = 7
+"""From so many days on, Great Expectations is imported when it is needed, and not in a process of its own before."""
 
 INSTANCE_SETTINGS = """\
 # Written by usage-pipeline. DuckDB takes one writer: every asset that writes is in the pool `warehouse`.
@@ -147,7 +153,11 @@ def run_days(
         "dagster/asset_partition_range_start": first.isoformat(),
         "dagster/asset_partition_range_end": last.isoformat(),
     }
-    return _run_job(settings, instance, DAILY_JOB, days, progress)
+    # A long run needs its memory for what it reads, and does not notice two seconds.
+    if (last - first).days >= FEW_DAYS or "great_expectations" in sys.modules:
+        return _run_job(settings, instance, DAILY_JOB, days, progress)
+    with ValidationProcess() as process:
+        return _run_job(settings, instance, DAILY_JOB, days, progress, RuleResults(process.validate))
 
 
 def restate_days(
@@ -175,9 +185,15 @@ def refresh(settings: Settings, instance: dg.DagsterInstance, job: str, progress
 
 
 def _run_job(
-    settings: Settings, instance: dg.DagsterInstance, name: str, tags: Mapping[str, str], progress: Progress
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    name: str,
+    tags: Mapping[str, str],
+    progress: Progress,
+    rule_results: RuleResults | None = None,
 ) -> RunOutcome:
-    job = build_definitions(settings, loggers={"steps": _step_logger(progress)}).resolve_job_def(name)
+    definitions = build_definitions(settings, {"steps": _step_logger(progress)}, rule_results)
+    job = definitions.resolve_job_def(name)
     progress.begin(len(job.nodes))
     with Warehouse(database=str(settings.warehouse_file)).kept_open():
         result = job.execute_in_process(

@@ -8,11 +8,14 @@ from collections.abc import Sequence
 
 import duckdb
 
-from usage_pipeline.checks.expectations import ExpectationError, expectations_that_hold
+from usage_pipeline.checks.expectations import expectations_that_hold
 from usage_pipeline.checks.rules import Rule, RuleResult, evaluate
+from usage_pipeline.checks.validation import ExpectationError, Validate, validate
 
 
-def evaluate_all(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> list[RuleResult]:
+def evaluate_all(
+    con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], validate: Validate = validate
+) -> list[RuleResult]:
     """How each rule came out, in the order of the rules; expectations are evaluated table by table.
 
     Raises:
@@ -20,7 +23,7 @@ def evaluate_all(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> list[
         ExpectationError: an expectation could not be evaluated, or Great Expectations refuses a table in which no row
             contradicts it.
     """
-    held = expectations_that_hold(con, [rule.expectation for rule in rules if rule.expectation])
+    held = expectations_that_hold(con, [rule.expectation for rule in rules if rule.expectation], validate)
     return [
         RuleResult(rule, True, rule.severity, 0, []) if rule.name in held else _contradicted(con, rule)
         for rule in rules
@@ -42,10 +45,11 @@ class RuleResults:
     """The results of the newest run, by rule; a rule is evaluated when a step first asks for it.
 
     One object serves one process. The steps of a run that ask are all behind the tables that the rules read, so the
-    first answer holds for the others.
+    first answer holds for the others. `validate` asks Great Expectations.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, validate: Validate = validate) -> None:
+        self._validate = validate
         self._lock = threading.Lock()
         self._run_id = ""
         self._results: dict[tuple[str, str], RuleResult] = {}
@@ -56,6 +60,6 @@ class RuleResults:
             if run_id != self._run_id:
                 self._run_id, self._results = run_id, {}
             missing = [rule for rule in rules if (rule.table, rule.name) not in self._results]
-            for result in evaluate_all(con, missing):
+            for result in evaluate_all(con, missing, self._validate):
                 self._results[result.rule.table, result.rule.name] = result
             return [self._results[rule.table, rule.name] for rule in rules]

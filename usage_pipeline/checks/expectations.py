@@ -2,16 +2,15 @@
 
 Tables of catalogue size are read into a frame of the columns that are looked at and given to Great Expectations; tables
 of use are asked in SQL (`expectation_sql.py`), and so is a catalogue that has outgrown a frame. Rows that contradict an
-expectation are always found in SQL, so that a result has them like any other rule's. Great Expectations takes seconds
-and 180 MB to import: only what evaluates checks does.
+expectation are always found in SQL, so that a result has them like any other rule's.
+
+Not here: how Great Expectations is asked (`validation.py`).
 """
 
 import datetime as dt
-import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -31,19 +30,15 @@ from usage_pipeline.checks.expectation_suites import (
     load_suites,
 )
 from usage_pipeline.checks.rules import Rule, Severity
+from usage_pipeline.checks.validation import Validate, validate
 
 if TYPE_CHECKING:
     import pandas as pd
-    from great_expectations.core.batch_definition import BatchDefinition
 
 MOST_FRAME_ROWS = 100_000
 """Rows of a table that are loaded into a frame, 75 MB at most (measured on the widest key); more are asked in SQL."""
 
 _SEVERITIES: Mapping[str, Severity] = {"critical": "ERROR", "warning": "WARN"}
-
-
-class ExpectationError(RuntimeError):
-    """An expectation could not be evaluated: neither passed nor failed."""
 
 
 def expectation_rules(suites: Sequence[Suite]) -> tuple[Rule, ...]:
@@ -70,7 +65,9 @@ EXPECTATION_SUITES = load_suites()
 EXPECTATION_RULES = expectation_rules(EXPECTATION_SUITES)
 
 
-def expectations_that_hold(con: duckdb.DuckDBPyConnection, expected: Sequence[TableExpectation]) -> set[str]:
+def expectations_that_hold(
+    con: duckdb.DuckDBPyConnection, expected: Sequence[TableExpectation], validate: Validate = validate
+) -> set[str]:
     """Names of the expectations that hold; each table is looked at once.
 
     Raises:
@@ -87,7 +84,7 @@ def expectations_that_hold(con: duckdb.DuckDBPyConnection, expected: Sequence[Ta
         if suite.evaluated_by == "sql" or _row_count(con, suite) > MOST_FRAME_ROWS:
             held |= hold_in_sql(con, suite, statements)
         else:
-            held |= hold_by_great_expectations(con, suite, statements)
+            held |= hold_by_great_expectations(con, suite, statements, validate)
     return held
 
 
@@ -101,7 +98,7 @@ def _row_count(con: duckdb.DuckDBPyConnection, suite: Suite) -> int:
 
 
 def hold_by_great_expectations(
-    con: duckdb.DuckDBPyConnection, suite: Suite, statements: Sequence[Statement]
+    con: duckdb.DuckDBPyConnection, suite: Suite, statements: Sequence[Statement], validate: Validate = validate
 ) -> set[str]:
     """Names of the statements that hold, by one validation of one frame."""
     conditions = list(dict.fromkeys(statement.where for statement in statements if statement.where))
@@ -138,60 +135,6 @@ def frame_of(
 
 def _condition_column(conditions: Sequence[str], condition: str) -> str:
     return f"condition_{conditions.index(condition)}"
-
-
-def validate(table: str, frame: "pd.DataFrame", asked: Sequence[tuple[str, dict[str, Any]]]) -> list[bool]:
-    """Whether each expectation, given by type and arguments, holds of the frame.
-
-    Raises:
-        ExpectationError: one raised, for example because it does not suit the column's type.
-    """
-    frames = _batch_definition()
-    from great_expectations import ExpectationSuite
-    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-
-    expectations = [
-        ExpectationConfiguration(type=type_name, kwargs=arguments, meta={"number": number})
-        for number, (type_name, arguments) in enumerate(asked)
-    ]
-    batch = frames.get_batch({"dataframe": frame})
-    # Results come in an order of their own: they are told apart by what was noted with each.
-    answers: dict[int, bool] = {}
-    suite = ExpectationSuite(name=table, expectations=expectations)
-    for result in batch.validate(suite, result_format="BOOLEAN_ONLY").results:
-        number = cast(ExpectationConfiguration, result.expectation_config).meta["number"]
-        if text := exception_text(result.exception_info):
-            raise ExpectationError(f"{table}: {_in_words(asked[number])} could not be evaluated: {text}")
-        answers[number] = bool(result.success)
-    return [answers[number] for number in range(len(asked))]
-
-
-@cache
-def _batch_definition() -> "BatchDefinition[Any]":
-    """What makes a frame a batch; the same for every table, because making one takes as long as a validation."""
-    # It tells its maker of each use unless this is said before its import.
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
-
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    return (
-        context.data_sources.add_pandas("frames")
-        .add_dataframe_asset("frame")
-        .add_batch_definition_whole_dataframe("all")
-    )
-
-
-def _in_words(expectation: tuple[str, dict[str, Any]]) -> str:
-    type_name, arguments = expectation
-    return f"{type_name}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
-
-
-def exception_text(info: Mapping[str, Any]) -> str | None:
-    """What an expectation raised. Great Expectations gives one dictionary, or one for each metric that raised."""
-    parts = [info] if "raised_exception" in info else list(info.values())
-    return "; ".join(str(part["exception_message"]) for part in parts if part["raised_exception"]) or None
 
 
 def _configurations(con: duckdb.DuckDBPyConnection, statement: Statement) -> Iterator[tuple[str, dict[str, Any]]]:

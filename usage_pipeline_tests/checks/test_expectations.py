@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import duckdb
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -28,12 +29,11 @@ from usage_pipeline.checks.expectation_suites import (
 )
 from usage_pipeline.checks.expectations import (
     EXPECTATION_SUITES,
-    ExpectationError,
-    exception_text,
     expectation_rules,
     expectations_that_hold,
     hold_by_great_expectations,
 )
+from usage_pipeline.checks.validation import ExpectationError, ValidationProcess, exception_text, validate
 from usage_pipeline.raw_tables import STORED_TABLES
 from usage_pipeline.sql_models import load_models
 from usage_pipeline_tests.checks.expectation_faults import EXPECTATION_FAULTS, before_faults
@@ -300,7 +300,7 @@ def test_exceptions_are_found_in_both_shapes(info: dict[str, Any], expected: str
 def test_a_refusal_without_any_row_is_an_error(
     two_tables: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "expectations_that_hold", lambda con, expected: set())
+    monkeypatch.setattr(evaluation, "expectations_that_hold", lambda con, expected, validate: set())
 
     with pytest.raises(ExpectationError, match=r"things_are_not_missing does not hold, but no row contradicts it"):
         evaluate_all(two_tables, expectation_rules([THINGS]))
@@ -344,3 +344,26 @@ def test_great_expectations_is_quiet_and_tells_nobody(
 
     assert capfd.readouterr() == ("", "")
     assert os.environ["GX_ANALYTICS_ENABLED"] == "false"
+
+
+def test_a_process_of_its_own_gives_the_same_answers(capfd: pytest.CaptureFixture[str]) -> None:
+    frame = pd.DataFrame({"calls": [1, None], "at": [dt.datetime(2026, 11, 14), None]})
+    asked = [
+        ("expect_column_values_to_not_be_null", {"column": "calls"}),
+        ("expect_column_values_to_be_between", {"column": "at", "max_value": dt.datetime(2026, 11, 15)}),
+    ]
+    raising = [("expect_column_values_to_not_be_null", {"column": "lacking"})]
+
+    with ValidationProcess() as process:
+        assert process.validate("raw.things", frame, asked) == validate("raw.things", frame, asked) == [False, True]
+        with pytest.raises(ExpectationError, match=r"raw\.things: .*lacking.* could not be evaluated"):
+            process.validate("raw.things", frame, raising)
+        assert process.validate("raw.things", frame, asked) == [False, True]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_process_that_was_killed_is_an_error_that_says_so() -> None:
+    with ValidationProcess() as process:
+        process._process.kill()
+        with pytest.raises(ExpectationError, match=r"raw\.things: .* ended with exit code -9\. Run again"):
+            process.validate("raw.things", pd.DataFrame({"calls": [1]}), [])
