@@ -265,6 +265,7 @@ def make(path: Path) -> None:
 def write(path: Path) -> None:
     """The report beside the file."""
     with duckdb.connect(str(path), read_only=True) as con:
+        con.execute("set threads = 1")
         write_report(con, path.with_name("report.html"), path.with_name("report.json"), ReportSettings(), END)
 
 

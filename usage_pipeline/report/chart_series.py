@@ -341,8 +341,11 @@ def _columns(row: dict[str, Any]) -> Columns:
     return {name: _numbers(values) for name, values in row.items() if any(value is not None for value in values)}
 
 
+_WHOLE = frozenset((int, type(None)))
+
+
 def _numbers(values: list[Any]) -> list[Any]:
-    if all(value is None or isinstance(value, int) for value in values):
+    if _WHOLE.issuperset(map(type, values)):
         return values
     return [None if value is None else whole(value) for value in values]
 

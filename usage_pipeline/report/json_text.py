@@ -10,12 +10,15 @@ from dataclasses import Field, fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
+from operator import attrgetter
 from typing import Any, cast, get_args, get_type_hints
 
 from usage_pipeline.report import formats
 
 _PLAIN = (str, int, float, list)
 """Types that are JSON's own. Lists hold bare numbers only: the points of charts, which are many."""
+
+_BARE = frozenset((str, int, float, bool, type(None)))
 
 
 def report_json(report: Any) -> str:
@@ -50,7 +53,12 @@ def plain(value: Any) -> Any:
 def plain_table(row_type: type, rows: Iterable[Any]) -> dict[str, list[Any]]:
     """Rows of one dataclass by column."""
     rows = list(rows)
-    return {part.name: [plain(getattr(row, part.name)) for row in rows] for part in fields(cast(Any, row_type))}
+    return {part.name: _plain_column(list(map(attrgetter(part.name), rows))) for part in fields(cast(Any, row_type))}
+
+
+def _plain_column(values: list[Any]) -> list[Any]:
+    # Most columns hold bare numbers, which are many.
+    return values if _BARE.issuperset(map(type, values)) else [plain(value) for value in values]
 
 
 @cache

@@ -55,8 +55,8 @@ class PackedColumns:
         """
         known = [value for value in values if value is not None]
         scale = _scale(known)
-        steps = [round(value * scale) for value in known]
-        if any(step < 0 for step in steps):
+        steps = [round(value * scale) for value in known] if scale != 1 else [int(value) for value in known]
+        if min(steps, default=0) < 0:
             keys = {"signed": True} | keys
             steps = [2 * step if step >= 0 else -2 * step - 1 for step in steps]
         if scale != 1:
@@ -81,6 +81,8 @@ class PackedColumns:
 
 
 def _known_places(values: Sequence[Number | None]) -> bytes:
+    if values and None not in values:
+        return _varint(len(values)) + _varint(1) + _varint(0) + _varint(len(values))
     return _varint(len(values)) + _runs(place for place, value in enumerate(values) if value is not None)
 
 
@@ -118,7 +120,12 @@ def _planes(values: Sequence[int]) -> bytes:
     return bytes([width]) + b"".join(words[place::_WORD_BYTES] for place in range(width))
 
 
+_INTEGERS = frozenset((int,))
+
+
 def _scale(known: Sequence[Number]) -> int:
+    if _INTEGERS.issuperset(map(type, known)):
+        return 1
     for scale in SCALES:
         if all(isinstance(value, int) or (round(value * scale) / scale == value) for value in known):
             return scale

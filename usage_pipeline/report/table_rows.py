@@ -35,7 +35,10 @@ def rows(
 def filled(kind: type[T], row: Mapping[str, Any]) -> T:
     """Make a frozen dataclass of a row whose columns have its fields' names; lists become tuples."""
     values = {name: row[name] for name in _names(kind) if name in row}
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    for name, value in values.items():
+        if isinstance(value, list):
+            values[name] = tuple(value)
+    return kind(**values)
 
 
 @cache
