@@ -228,8 +228,11 @@ largest_consumers as (
         row_number() over (
             partition by pool_id, ts
             order by
-                case cause when 'rpm' then invocations when 'reservation' then initial_reservation_tokens else tokens end
-                desc nulls last,
+                case cause
+                    when 'rpm' then invocations
+                    when 'reservation' then initial_reservation_tokens
+                    else tokens
+                end desc nulls last,
                 profile_id,
                 application,
                 role_or_user

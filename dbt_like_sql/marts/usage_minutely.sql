@@ -121,9 +121,11 @@ select
     end as initial_reservation_source,
     case
         when profiles.pool_id is null then null
-        when periods.missing_until is null
-            then if(periods.ts >= periods.usage_date + coalesce(periods.longest_call, interval 0 second), logged_tokens, null)
-        when periods.ts >= periods.missing_until + periods.longest_call then logged_tokens
+        when
+            periods.missing_until is null
+            and periods.ts >= periods.usage_date + coalesce(periods.longest_call, interval 0 second)
+            then periods.logged_tokens
+        when periods.ts >= periods.missing_until + periods.longest_call then periods.logged_tokens
     end::bigint as reserved_tokens,
     periods.latency_ms_sum::double / nullif(periods.latency_samples, 0) as latency_ms_avg,
     periods.ttft_ms_sum::double / nullif(periods.ttft_samples, 0) as ttft_ms_avg,
