@@ -267,3 +267,55 @@ def test_cube_adds_up_what_the_filters_leave(
 ) -> None:
     """Rows, calls, picodollars, days and pools whose logs are incomplete, rows that could not be told apart."""
     assert blank.evaluate(MADE, [chosen, days]) == found
+
+
+@pytest.fixture(scope="module")
+def plotting(blank: Page) -> Page:
+    """The same page with the script of a pool's points, and what it finds on the report's page."""
+    around = """
+        const page = { covered: { scope: [{ start: "2026-11-01T00:00:00Z", end: "2026-11-01T00:04:00Z" }] } };
+        const state = { window: "1hour" };
+        const chosenWindow = () => ({ start: "2026-11-01T00:00:00Z", end: "2026-11-01T00:06:00Z" });
+        const plotOf = (columns) => {
+            const minutes = { start: "2026-11-01T00:00:00Z", step_seconds: 60, points: 6 };
+            const level = { windows: ["1hour"], ...minutes, pool: columns, profiles: {} };
+            const header = { levels: [level], limits: {}, markers: {} };
+            const series = new PoolSeries({ header, column: (columns, name) => columns[name] });
+            return new Plot({ facts: { scope: "scope", limits: { tpm: 9 } } }, series);
+        };
+        const valuesOf = (points) => points.map(([, value]) => value);
+        const drawn = (columns, name, look) => {
+            const plot = plotOf(columns);
+            return valuesOf(plot.points(plot.ofPool(name), look));
+        };
+    """
+    blank.add_script_tag(content=around + (FOLDER / "pool_series.js").read_text(encoding="utf-8"))
+    return blank
+
+
+def test_idle_is_nothing_unknown_is_a_gap_and_so_is_what_was_not_read(plotting: Page) -> None:
+    found = plotting.evaluate(
+        "valuesOf((plot => plot.points(plot.ofPool('tpm')))(plotOf({ at: [1, 2], tpm: [7, null] })))"
+    )
+    assert found == [0, 7, None, 0, None, None]
+
+
+def test_counts_that_are_not_stored_are_nothing(plotting: Page) -> None:
+    found = plotting.evaluate("drawn({ at: [1, 2], throttles: [7, null] }, 'throttles', { whenUnknown: 0 })")
+    assert found == [0, 7, 0, 0, None, None]
+
+
+def test_series_that_a_level_lacks_is_no_series(plotting: Page) -> None:
+    assert plotting.evaluate("plotOf({ at: [1], tpm: [7] }).ofPool('tpd')") is None
+
+
+def test_running_total_holds_until_midnight(plotting: Page) -> None:
+    found = plotting.evaluate(
+        "valuesOf((plot => plot.runningTotal(plot.ofPool('tpd')))(plotOf({ at: [1, 3], tpd: [7, 9] })))"
+    )
+    assert found == [0, 7, 7, 9, None, None]
+
+
+def test_quota_that_is_known_once_holds_through_the_window(plotting: Page) -> None:
+    assert plotting.evaluate("plotOf({ at: [] }).limitSteps('tpm').map(([, value]) => value)") == [9, 9]
+    assert plotting.evaluate("plotOf({ at: [] }).limitSteps('rpm')") == []

@@ -25,7 +25,7 @@ function poolFigure(pool, chart) {
       const shown = () => shownLines(plot, chart);
       const first = shown();
       return {
-        caption: remarks(plot, chart, first.hidden),
+        caption: remarks(plot, chart, first),
         options: () => timeOptions(plot, chart, shown()),
         columns: () => timeColumns(first.lines, unit),
         rows: () => timeRows(plot, first.lines),
@@ -50,8 +50,9 @@ function shownLines(plot, chart) {
   return { lines, hidden: isFar ? [...hidden, "quota"] : hidden, steps };
 }
 
-function remarks(plot, chart, hidden) {
+function remarks(plot, chart, { lines, hidden }) {
   const { level, pool } = plot;
+  if (!drawnOverTime(lines).length) return words.chart_text.no_series;
   const { note, each_minute: eachMinute, unit } = words.charts[chart.name];
   const said = [];
   if (level?.step_seconds === 60 && eachMinute) said.push(eachMinute);
@@ -96,7 +97,8 @@ function profileLines(plot, name) {
 }
 
 function rateLines(plot, name) {
-  const lines = [total(line(plot, ALL, plot.points(plot.ofPool(name)))), ...profileLines(plot, name)];
+  const values = plot.ofPool(name);
+  const lines = [...(values ? [total(line(plot, ALL, plot.points(values)))] : []), ...profileLines(plot, name)];
   lines.push(...extra(plot, "lowest", plot.ofPool(`${name}_min`), words.series.lowest));
   if (name === "tpm") {
     lines.push(...extra(plot, "initial", plot.ofPool("initial_reservation"), words.series.initial_reservation));
@@ -106,7 +108,8 @@ function rateLines(plot, name) {
 }
 
 function dayLines(plot) {
-  return [total(line(plot, ALL, plot.runningTotal(plot.ofPool("tpd")))), ...marks(plot, "tpd", words.series.passed)];
+  const values = plot.ofPool("tpd");
+  return [...(values ? [total(line(plot, ALL, plot.runningTotal(values)))] : []), ...marks(plot, "tpd", words.series.passed)];
 }
 
 function marks(plot, name, label) {
@@ -128,10 +131,10 @@ function throttledMarks(plot) {
   }];
 }
 
-// Counts add up, so profiles and kinds of failure are stacked.
+// Nothing is stored where nothing failed. Counts add up, so profiles and kinds of failure are stacked.
 function failedBars(plot) {
   const bar = (name, label, fillColor, values) => ({
-    name, label, type: "bar", stack: "failed", data: plot.points(values), barMinWidth: 2, barCategoryGap: "0%",
+    name, label, type: "bar", stack: "failed", data: plot.points(values, { whenUnknown: 0 }), barMinWidth: 2, barCategoryGap: "0%",
     itemStyle: { color: fillColor },
   });
   const ids = plot.pool.order.filter((id) => plot.ofProfile(id, "throttles"));
@@ -149,7 +152,7 @@ function latencyLines(plot) {
   return Object.entries(shown)
     .filter(([name]) => plot.ofPool(name))
     .map(([name, [shade, dash]]) => ({
-      name, label: words.series[name], type: "line", data: plot.points(plot.ofPool(name), null), symbol: "circle",
+      name, label: words.series[name], type: "line", data: plot.points(plot.ofPool(name), { whenIdle: null }), symbol: "circle",
       symbolSize: 2, showAllSymbol: true, lineStyle: { color: color(shade), type: dash, width: 1.3 },
       itemStyle: { color: color(shade) },
     }));

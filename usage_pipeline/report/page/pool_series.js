@@ -21,7 +21,8 @@ class PoolSeries {
     return this.levels.find((level) => level.windows.includes(windowName)) ?? null;
   }
 
-  // One value per period of the level; null where the period had no use.
+  // One value per period of the level: undefined where the period had no use, null where its value is unknown. No list
+  // at all where the level does not have the series.
   values(level, columns, name) {
     if (!columns || !(name in columns)) return null;
     const reference = columns[name];
@@ -30,7 +31,7 @@ class PoolSeries {
       const step = level.step_seconds * 1000;
       const dayOf = (i) => Math.floor((Date.parse(level.start) + places[i] * step) / DAY);
       const values = this.packed.column(columns, name, dayOf);
-      const found = new Array(level.points).fill(null);
+      const found = new Array(level.points).fill(undefined);
       places.forEach((place, i) => (found[place] = values[i]));
       this.expanded.set(reference, found);
     }
@@ -74,9 +75,13 @@ class Plot {
     return this.level && this.series.values(this.level, this.level.profiles[profileId], name);
   }
 
-  // [time, value] of a series. An idle period that was read is 0; one that was not read is a gap.
-  points(values, whenIdle = 0) {
-    return this.times.map((time, i) => [time, values?.[this.first + i] ?? (this.isRead[i] ? whenIdle : null)]);
+  // [time, value] of a series. An idle period that was read is 0; what is unknown or was not read is a gap.
+  points(values, { whenIdle = 0, whenUnknown = null } = {}) {
+    return this.times.map((time, i) => {
+      const value = values?.[this.first + i];
+      if (value === undefined) return [time, this.isRead[i] ? whenIdle : null];
+      return [time, value ?? whenUnknown];
+    });
   }
 
   // The running total of a day holds until midnight; before the first known value of the first day it is unknown.
