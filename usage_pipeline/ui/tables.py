@@ -126,7 +126,7 @@ def _values(rows: Sequence[Mapping[str, Any]], column: Column) -> pd.Series:
     if column.kind == "integer":
         return pd.Series(values, dtype="Int64")
     if column.kind in ("number", "share", "milliseconds"):
-        return pd.Series(values, dtype="Float64")
+        return pd.Series([None if value is None else float(value) for value in values], dtype="Float64")
     if column.kind in ("moment", "day"):
         return pd.Series(values, dtype="datetime64[us]")
     return pd.Series(values, dtype=object)

@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from usage_pipeline.ui.app import PAGES
+from usage_pipeline.ui.pages import q_developer
 from usage_pipeline.ui.published_tables import opened
 from usage_pipeline.ui.spending import read_over_time
 from usage_pipeline_tests.report.cost_sample import HOSTILE_APPLICATION, HOSTILE_ROLE
@@ -178,21 +179,30 @@ def test_q_developer_shows_every_metric_of_every_user(published: Path, tmp_path:
     file = tmp_path / "usage.duckdb"
     file.write_bytes(published.read_bytes())
     with duckdb.connect(str(file)) as con:
-        con.execute("drop table if exists marts.q_developer_usage")
         con.execute(
             """
-            create table marts.q_developer_usage as
+            insert into marts.q_developer_usage by name
             select * from (values
-                (date '2026-11-14', 'ann', 3::bigint, null::bigint, 'counted'),
-                (date '2026-11-15', 'ann', 4, null, 'counted'),
-                (date '2026-11-15', '=cmd()', null, null, 'estimated')
-            ) as users (usage_date, user_id, chat_messages_sent, dev_events, token_source)
+                (date '2026-11-14', 'ann', 3, 1.5),
+                (date '2026-11-15', 'ann', 4, null),
+                (date '2026-11-15', '=cmd()', null, null)
+            ) as users (usage_date, user_id, chat_messages_sent, credits_used)
+            """
+        )
+        con.execute(
+            """
+            insert into marts.q_developer_limits by name
+            select 'ann' as user_id, 'dev_runs' as limit_name, 25 as used, 30 as "limit", 0.833 as used_share
             """
         )
     page = draw("q_developer", file)
     assert tiles(page) == {"Users": "2", "Days with use": "2"}
-    assert table(page, "User", "Days", "chat messages sent", "dev events") == [
-        ("ann", 2, 7, None),
-        ("=cmd()", 1, None, None),
-    ]
-    assert page.selectbox(key="q_developer_metric").options == ["chat_messages_sent", "dev_events"]
+    shown = table(page, "User", "Days", "chat messages sent", "credits used", "dev requests")
+    assert shown == [("ann", 2, 7, 1.5, None), ("=cmd()", 1, None, None, None)]
+    assert page.selectbox(key="q_developer_metric").options[:2] == ["chat_messages_sent", "credits_used"]
+    assert table(page, "limit name", "used", "used share") == [("dev_runs", 25, 0.833)]
+
+
+def test_q_developer_is_not_shown_where_nobody_uses_it(published: Path) -> None:
+    with opened(str(published)) as con:
+        assert not q_developer.is_published(con)

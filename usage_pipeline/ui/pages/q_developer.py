@@ -28,6 +28,8 @@ _USAGE = "q_developer_usage"
 _WHOLE_TABLES = {
     "Limits": "q_developer_limits",
     "Value against price": "q_developer_value",
+    "Days that stand out": "q_developer_spikes",
+    "Trends": "q_developer_trends",
     "Conversations": "q_developer_conversations",
 }
 """Tables that are shown as they are, where they are published and have rows."""
@@ -38,7 +40,10 @@ MOST_ROWS = 1000
 _COUNTED = ("BIGINT", "HUGEINT", "INTEGER", "DECIMAL", "DOUBLE")
 """Types of columns that can be added up."""
 
-_KINDS: tuple[tuple[str, Kind], ...] = (
+_KINDS_OF_NAMES: tuple[tuple[str, Kind], ...] = (("_per_million", "price"), ("_usd", "money"), ("_share", "share"))
+"""How columns are written whose names end so."""
+
+_KINDS_OF_TYPES: tuple[tuple[str, Kind], ...] = (
     ("BIGINT", "integer"),
     ("INTEGER", "integer"),
     ("DECIMAL", "number"),
@@ -56,23 +61,19 @@ def is_published(con: duckdb.DuckDBPyConnection) -> bool:
     return con.execute(f"select 1 from marts.{_USAGE} limit 1").fetchone() is not None
 
 
-def read_metrics(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Columns of the table that count something, those in use first."""
-    types = _types(con, _USAGE)
-    counted = [name for name, kind in types.items() if kind.startswith(_COUNTED)]
-    if not counted:
-        return []
-    (used,) = rows(
-        con, f"select {', '.join(f'sum({_quoted(name)}) as {_quoted(name)}' for name in counted)} from marts.{_USAGE}"
-    )
-    return sorted(counted, key=lambda name: (not used[name], counted.index(name)))
+def read_metrics(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Columns of the table that count something, those in use first, and their types."""
+    counted = {name: kind for name, kind in _types(con, _USAGE).items() if kind.startswith(_COUNTED)}
+    sums = ", ".join(f"sum({_quoted(name)}) as {_quoted(name)}" for name in counted)
+    (used,) = rows(con, f"select {sums} from marts.{_USAGE}")
+    return dict(sorted(counted.items(), key=lambda item: not used[item[0]]))
 
 
 def read_users(con: duckdb.DuckDBPyConnection, metrics: tuple[str, ...], first_day: date, last_day: date) -> list[Row]:
     """One row per user: the sum of each metric; NULL when no day says it."""
     sums = "".join(f"sum({_quoted(name)}) as {_quoted(name)}, " for name in metrics)
     query = f"""
-        select user_id, count(distinct usage_date) as days, {sums}
+        select user_id, max(user_email) as user_email, count(distinct usage_date) as days, {sums}
         from marts.{_USAGE}
         where usage_date between $first_day and $last_day
         group by user_id
@@ -111,6 +112,8 @@ def _quoted(name: str) -> str:
 def show(view: View) -> None:
     """Draw the page."""
     first, last = view.filters.first_day, view.filters.last_day
+    if view.filters.are_set:
+        st.caption("Only days, account and Region apply here.")
     metrics = view.read(read_metrics)
     users = view.read(read_users, tuple(metrics), first, last)
     show_tiles(
@@ -123,25 +126,25 @@ def show(view: View) -> None:
             ),
         ]
     )
-    if metrics:
-        st.subheader("Day by day")
-        metric = st.selectbox("Metric", metrics, key="q_developer_metric", bind="query-params")
-        _show_days(view.read(read_days, metric, first, last), metric)
+    st.subheader("Day by day")
+    metric = st.selectbox("Metric", list(metrics), key="q_developer_metric", bind="query-params")
+    _show_days(view.read(read_days, metric, first, last), metric)
     st.subheader("By user")
-    columns = [Column("user_id", "User"), Column("days", "Days", "integer")]
-    columns += [Column(name, name.replace("_", " "), "integer") for name in metrics]
+    columns = [Column("user_id", "User"), Column("user_email", "Address"), Column("days", "Days", "integer")]
+    columns += [_column(name, kind) for name, kind in metrics.items()]
     show_table(users, columns, "q-developer-users", empty="Nobody used it on these days.")
     for heading, table in _WHOLE_TABLES.items():
         found, types = view.read(read_whole, table)
         if found:
             st.subheader(heading)
-            shown = [Column(name, name.replace("_", " "), _kind(kind)) for name, kind in types.items()]
-            show_table(found, shown, table.replace("_", "-"))
+            show_table(found, [_column(name, kind) for name, kind in types.items()], table.replace("_", "-"))
 
 
-def _kind(column_type: str) -> Kind:
-    found: list[Kind] = [kind for prefix, kind in _KINDS if column_type.startswith(prefix)]
-    return found[0] if found else "text"
+def _column(name: str, column_type: str) -> Column:
+    by_type: list[Kind] = [kind for beginning, kind in _KINDS_OF_TYPES if column_type.startswith(beginning)]
+    by_name: list[Kind] = [kind for ending, kind in _KINDS_OF_NAMES if name.endswith(ending)]
+    kind: Kind = (by_name or by_type or ["text"])[0]
+    return Column(name, name.replace("_", " "), kind)
 
 
 def _show_days(found: list[Row], metric: str) -> None:
