@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from usage_pipeline.config import ReportSettings
-from usage_pipeline.report import chart_series, contents, cost_contents, render
+from usage_pipeline.report import contents, render
 from usage_pipeline.report.contents import Report, ReportSummary
 from usage_pipeline.report.json_text import report_json
 from usage_pipeline.report.packing import unpacked
@@ -165,23 +165,6 @@ def test_scripts_hold_nothing_that_ends_a_script_element() -> None:
 def test_page_script_never_makes_html_of_text() -> None:
     script = "".join(path.read_text() for path in PAGE_SCRIPTS)
     assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", script) == []
-
-
-def test_schema_describes_every_key() -> None:
-    text = (PACKAGE / "report_schema.md").read_text()
-    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
-    described = {name: set(re.findall(r"`(\w+)`", "\n".join(first_cells(body)))) for name, body in sections.items()}
-    in_code = {
-        kind.__name__: {field.name for field in dataclasses.fields(kind)}
-        for module in (contents, chart_series, cost_contents)
-        for kind in vars(module).values()
-        if dataclasses.is_dataclass(kind) and isinstance(kind, type)
-    }
-    assert described == in_code
-
-
-def first_cells(section: str) -> list[str]:
-    return [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
 
 
 def test_every_label_of_the_page_exists(page: str) -> None:
