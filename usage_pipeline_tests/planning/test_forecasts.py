@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from usage_pipeline.planning.forecasts import (
     Exhaustion,
@@ -40,6 +39,9 @@ def test_the_weekly_maximum_looks_back_six_days() -> None:
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=30))
 def test_without_weekdays_the_slope_is_that_of_theil_and_sen(values: list[float]) -> None:
+    # Here, because every test process would take a second for it at its start.
+    from scipy import stats
+
     weekly = np.full(len(values) * 7 - 6, np.nan)
     weekly[::7] = values
     expected = stats.theilslopes(np.array(values), np.arange(len(values)) * 7).slope

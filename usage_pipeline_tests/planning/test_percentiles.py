@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from usage_pipeline.planning.percentiles import (
     DAY,
@@ -115,6 +114,9 @@ def test_bursts_within_a_day_widen_the_interval_beyond_independent_minutes() -> 
 
 
 def test_interval_holds_the_true_percentile_nearly_as_often_as_it_says() -> None:
+    # Here, because every test process would take a second for it at its start.
+    from scipy import stats
+
     held = 0
     for seed in range(40):
         rng = np.random.default_rng(seed)
@@ -169,6 +171,8 @@ def test_days_are_known_when_anything_of_them_is() -> None:
 
 @pytest.mark.parametrize("shape", [-0.3, 0.0, 0.2])
 def test_return_level_finds_the_tail_that_made_the_data(shape: float) -> None:
+    from scipy import stats
+
     tail = stats.genpareto(shape, loc=100, scale=10)
     rng = np.random.default_rng(4)
     values = np.append(rng.uniform(0, 100, 990_000), tail.rvs(10_000, random_state=rng))
@@ -191,6 +195,8 @@ def test_days_without_values_are_not_drawn() -> None:
 
 
 def test_interval_of_the_return_level_holds_the_true_level_nearly_as_often_as_it_says() -> None:
+    from scipy import stats
+
     true = stats.gamma.isf(1 / MONTH, 2)
     found = [return_interval(np.random.default_rng(seed).gamma(2, 1, MONTH), MONTH, draws=100) for seed in range(40)]
     assert np.mean([each.low <= true <= each.high for each in found if each]) >= 0.8
