@@ -103,7 +103,7 @@ def _who(throttling: Throttling) -> Iterator[Evidence]:
     """The first consumer and the first victim, by name."""
     for consumer in throttling.consumers[:1]:
         names = [consumer.role_or_user, consumer.application, consumer.profile_name]
-        yield Evidence(texts()["evidence"]["top_consumer"], " · ".join(name for name in names if name))
+        yield Evidence(texts()["evidence"]["top_consumer"], " · ".join(dict.fromkeys(name for name in names if name)))
     for victim in throttling.victims[:1]:
         yield Evidence(texts()["evidence"]["top_victim"], victim.profile_name)
 
@@ -197,7 +197,7 @@ def _quota_numbers(kind: str) -> tuple[Number, ...]:
     return (
         Number("current_limit", "current_limit", kind),
         Number("highest_percent", "highest_percent", "percent"),
-        Number("peak", "peak", kind),
+        Number("peak", "highest_day" if kind == "tpd" else "peak", kind),
         Number("reserved_peak", "reserved_peak", "tokens"),
         Number("recommended", "recommended", kind, "recommended_low", "recommended_high"),
         Number("reaches_limit_on", "reaches_limit_on", None, "reaches_limit_earliest", "reaches_limit_latest"),

@@ -22,6 +22,7 @@ from usage_pipeline.report.finding_cards import (
     card,
     evidence,
     first_row,
+    pool_name,
     short,
     sql_text,
     texts,
@@ -130,7 +131,7 @@ def _check_card(known: Known, finding: Finding) -> FindingCard:
         "check",
         finding.finding_id,
         finding.severity,
-        short(finding.summary),
+        check_title(finding, pool),
         pool=pool,
         since=finding.opened_at,
         description=finding.description,
@@ -139,6 +140,14 @@ def _check_card(known: Known, finding: Finding) -> FindingCard:
         actions=tuple(_actions(finding)),
         **scope,
     )
+
+
+def check_title(finding: Finding, pool: Pool | None) -> str:
+    """What the check says; where it only names the pool by its id, the pool's name."""
+    if pool is None or not finding.summary.startswith("Not true for "):
+        return short(finding.summary)
+    statement = finding.check_name.replace("_", " ")
+    return texts()["check"]["of_pool"].format(pool=pool_name(pool), statement=statement)
 
 
 def _told_along(finding: Finding) -> Iterator[Evidence]:

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from usage_pipeline.alerts.findings import Finding
 from usage_pipeline.report.contents import Report
 from usage_pipeline.report.finding_cards import Known, card, short, sql_text
 from usage_pipeline.report.finding_contents import FindingCard, Severity
-from usage_pipeline.report.findings import failed_check_cards, urgency
+from usage_pipeline.report.findings import check_title, failed_check_cards, urgency
 from usage_pipeline_tests.report.cost_sample import HOSTILE_APPLICATION
 from usage_pipeline_tests.report.planned_sample import OPENED, REQUEST_TEXT
 from usage_pipeline_tests.report.sample import HOSTILE_NAME, LITE_POOL, SONNET_POOL
@@ -241,3 +242,12 @@ def test_since_is_when_it_was_first_told(planned_report: Report) -> None:
     assert {made.since for made in planned_report.findings if made.kind == "check"} == {
         datetime.fromisoformat("2026-11-15T06:00")
     }
+
+
+def test_finding_of_a_check_names_its_pool_in_words(planned_report: Report) -> None:
+    pool = next(pool for pool in planned_report.pools if pool.pool_id == LITE_POOL)
+    like = Finding(**dict.fromkeys((field.name for field in dataclasses.fields(Finding)), None))
+    finding = dataclasses.replace(like, check_name="every_pool_has_a_limit", summary=f"Not true for {LITE_POOL}: it.")
+    assert check_title(finding, pool) == f"{LITE}: not true that every pool has a limit."
+    assert check_title(finding, None) == f"Not true for {LITE_POOL}: it."
+    assert check_title(dataclasses.replace(finding, summary="Own words."), pool) == "Own words."
