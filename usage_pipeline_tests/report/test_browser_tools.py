@@ -69,6 +69,7 @@ def test_filters_act_on_pools_tiles_throttles_and_sections_together(opened: Open
 
 def test_window_acts_on_the_risk_table(opened: Opened) -> None:
     opened.choose("window", "1day")
+    assert "2026-11-15 to 2026-11-15" in opened.tab.locator("#pools-days").inner_text()
     row = opened.tab.locator(f'#pools tr[data-pool="{PIXTRAL_POOL}"]')
     lite = opened.tab.locator(f'#pools tr[data-pool="{LITE_POOL}"] td[data-column="consumed_tokens"]')
     assert "limit or use unknown" in row.inner_text()
@@ -260,6 +261,7 @@ def test_question_mark_opens_help_and_letters_typed_are_letters(opened: Opened) 
     opened.tab.locator("#caller-filter").focus()
     opened.tab.keyboard.type("j/?")
     assert opened.tab.locator("#caller-filter").input_value() == "j/?"
+    expect(opened.tab.locator("#pool-count")).to_have_text("0 of 4 pools")
     assert opened.tab.locator("dialog[open]").count() == 0
 
 

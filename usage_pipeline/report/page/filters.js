@@ -81,23 +81,28 @@ function callerInput() {
     input.classList.toggle("chosen", state.caller !== "");
   };
   watch(["caller"], show);
+  // What was typed a moment before another address was chosen is not part of that address.
+  window.addEventListener("popstate", () => {
+    clearTimeout(wait);
+    show();
+  });
   show();
   return input;
 }
 
 function filterControls() {
-  const of = (value, text) => unique(allPools.map(([, pool]) => [value(pool), text(pool)]));
+  const of = (value, text, places = []) => unique([...places, ...allPools.map(([, pool]) => pool)].map((place) => [value(place), text(place)]));
   const tags = allPools.flatMap(([, pool]) => pool.profiles.flatMap(({ tags: set }) => Object.entries(set ?? {}).map((pair) => pair.join("="))));
   const choices = {
-    account: of((pool) => pool.account_id, (pool) => `${pool.account_name} ${pool.account_id}`),
-    region: of((pool) => pool.region, (pool) => pool.region),
+    account: of((pool) => pool.account_id, (pool) => `${pool.account_name} ${pool.account_id}`, qDeveloperPlaces()),
+    region: of((pool) => pool.region, (pool) => pool.region, qDeveloperPlaces()),
     model: of((pool) => pool.model_id, (pool) => pool.model_name),
     endpoint: of((pool) => pool.endpoint_type, (pool) => endpointName(pool.endpoint_type)),
     tag: unique(tags.map((tag) => [tag, tag])),
     application: cube ? unique(cube.names.application.filter((name) => typeof name === "string").map((name) => [name, name])) : [],
   };
   const selects = Object.entries(choices).filter(([, found]) => found.length).map(([name, found]) => filterSelect(name, found));
-  return element("div", { class: "filters", role: "group", "aria-label": words.filters.title }, ...selects, cube ? callerInput() : null, filterCount());
+  return element("div", { class: "filters", role: "group", "aria-label": words.filters.title }, ...selects, cube || qDeveloper ? callerInput() : null, filterCount());
 }
 
 // n of m pools, and one click back to all.

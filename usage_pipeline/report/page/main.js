@@ -28,8 +28,10 @@ async function start() {
   for (const details of document.querySelectorAll("main details[id]:not(.pool)")) rememberOpen(details);
   if (byId("cube-data")) cube = new Cube(new PackedColumns(await unpackBytes(byId("cube-data"))));
   if (cube) selectCosts();
+  if (byId("q-developer-data")) qDeveloper = await unpackJson("q-developer-data");
   const parts = page.windows.length ? await startPools() : [];
   if (cube) parts.push(new CostSection());
+  if (qDeveloper) parts.push(new QDeveloperSection());
   followLinks();
   followReading();
   readAddress();

@@ -32,6 +32,7 @@ class Verdict {
     tile("risk", strong(number(by.critical + by.warning)), " ", small(fill(words.tiles.risk_of, { n: number(shown.length) })));
     tile("throttles", page.is_lower_bound ? small(`${words.tiles.at_least} `) : "", throttles === null ? missing() : strong(number(throttles)), " ",
       small(fill(words.tiles.days, { first, last })));
+    byId("pools-days").textContent = fill(words.sections.pools_note, { first, last });
     this.showReached(shown);
     this.showCost();
     for (const [target, row] of this.rows) fillRow(row, inWindow(target));
