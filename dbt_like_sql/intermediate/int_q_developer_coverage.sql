@@ -11,6 +11,8 @@ with days as (
         source in ('q_developer_prompts', 'q_developer_activity')
         and account_id is not null
         and covered_until >= (partition_date + 1)::timestamp
+        and partition_date >= $start_month
+        and partition_date < $end_month + interval 1 month
 )
 
 select

@@ -3,12 +3,12 @@
 Not here: reading the files (`sql_models.py`), deciding what to build (`sql_builds.py`), the SQL (`dbt_like_sql/`).
 """
 
+import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-import duckdb
 
 from usage_pipeline.assets.metadata import table_lineage, table_schema
 from usage_pipeline.raw_tables import CLOUDWATCH_METRICS
@@ -59,15 +59,19 @@ def build_model_assets(models: Sequence[SqlModel]) -> dg.AssetsDefinition:
     def sql_models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[dg.MaterializeResult[Any]]:
         selected = {by_key[key].qualified_name for key in context.selected_asset_keys}
         with warehouse.connect() as con:
+            # Nothing is built any more when the first is asked for, so each table is described once.
+            types_of = functools.cache(functools.partial(column_types, con))
             for built in build(con, models, only=selected):
-                yield model_result(con, by_key[dg.AssetKey(built.table_name.split("."))], built)
+                yield model_result(by_key[dg.AssetKey(built.table_name.split("."))], built, types_of)
 
     return sql_models
 
 
-def model_result(con: duckdb.DuckDBPyConnection, model: SqlModel, built: BuiltModel) -> dg.MaterializeResult[Any]:
-    """Row count, columns, lineage and what was rebuilt."""
-    types = {name: column_types(con, name) for name in (model.qualified_name, *model.dependencies)}
+def model_result(
+    model: SqlModel, built: BuiltModel, types_of: Callable[[str], Mapping[str, str]]
+) -> dg.MaterializeResult[Any]:
+    """Row count, columns, lineage and what was rebuilt; `types_of` gives DuckDB's type by column of a table."""
+    types = {name: types_of(name) for name in (model.qualified_name, *model.dependencies)}
     rebuilt = "the whole table" if built.is_rebuilt_whole else ", ".join(f"{a} to {b}" for a, b in built.days)
     return dg.MaterializeResult(
         asset_key=model_key(model),

@@ -98,15 +98,7 @@ FIRST_ROWS: dict[str, str] = {
 }
 """A valid row for each table in which the healthy warehouse has none of a kind that is looked at."""
 
-VIEWS = {
-    "intermediate.int_calls",
-    "intermediate.int_q_developer_active_days",
-    "intermediate.int_q_developer_coverage",
-    "marts.bill_reconciliation",
-    "marts.q_developer_conversations",
-    "marts.q_developer_spikes",
-    "marts.q_developer_trends",
-}
+VIEWS = {"intermediate.int_calls", "marts.bill_reconciliation", "marts.q_developer_conversations"}
 """Models that are views: their rows are broken in a table of the same name."""
 
 

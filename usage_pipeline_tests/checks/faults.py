@@ -41,9 +41,7 @@ FAULTS: dict[str, str] = {
         where account_id = '111122223333' and limit_name = 'dev_runs'
     """,
     "no_use_of_q_developer_stands_out": """
-        drop view marts.q_developer_trends;
-        drop view marts.q_developer_spikes;
-        create table marts.q_developer_spikes as
+        insert into marts.q_developer_spikes by name
         select
             date '2026-11-14' as usage_date,
             '111122223333' as account_id,
