@@ -1,5 +1,6 @@
 import dataclasses
 from datetime import date, datetime
+from typing import Any
 
 import duckdb
 import pytest
@@ -246,7 +247,8 @@ def test_since_is_when_it_was_first_told(planned_report: Report) -> None:
 
 def test_finding_of_a_check_names_its_pool_in_words(planned_report: Report) -> None:
     pool = next(pool for pool in planned_report.pools if pool.pool_id == LITE_POOL)
-    like = Finding(**dict.fromkeys((field.name for field in dataclasses.fields(Finding)), None))
+    unset: dict[str, Any] = dict.fromkeys(field.name for field in dataclasses.fields(Finding))
+    like = Finding(**unset)
     finding = dataclasses.replace(like, check_name="every_pool_has_a_limit", summary=f"Not true for {LITE_POOL}: it.")
     assert check_title(finding, pool) == f"{LITE}: not true that every pool has a limit."
     assert check_title(finding, None) == f"Not true for {LITE_POOL}: it."
