@@ -120,5 +120,5 @@ def wait_for_step(settings: Settings, process: subprocess.Popen[bytes], step: st
                 begun = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_START)
                 if run.run_id not in earlier and step in {event.step_key for event in begun}:
                     return
-            time.sleep(0.05)
+            time.sleep(0.2)
     raise AssertionError(f"the run ended with {process.returncode} before {step} began")
