@@ -22,6 +22,7 @@ from usage_pipeline.report.outlook_contents import (
     MonthCost,
     QuotaOutlook,
 )
+from usage_pipeline.report.q_developer_contents import QDeveloper
 from usage_pipeline.report.risk import Risk
 from usage_pipeline.report.table_rows import BY_COLUMN, table
 from usage_pipeline.report.usage_contents import (
@@ -319,3 +320,4 @@ class Report:
     bill: Bill | None = None
     cube: tuple[CubeRow, ...] = table()
     incomplete_days: tuple[IncompleteDay, ...] = table()
+    q_developer: QDeveloper | None = None

@@ -20,6 +20,9 @@ MOST_POOLS = 10
 
 MOST_MODELS = 5
 
+NEAR_A_LIMIT = ("limit_reached", "warning", "reaches_limit")
+"""States of a user's monthly limit that are worth a line."""
+
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~@:$^])")
 
 
@@ -31,7 +34,7 @@ def escaped(text: str | None) -> str:
 
 def report_markdown(report: Report) -> str:
     """The verdict, the most urgent pools and findings, and the cost."""
-    sections = (_verdict(report), _pools(report), _findings(report), _cost(report))
+    sections = (_verdict(report), _pools(report), _findings(report), _cost(report), _q_developer(report))
     return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
 
 
@@ -159,3 +162,32 @@ def _change(change: CostChange) -> str:
 
 def _money(amount: Decimal | None) -> str:
     return formats.money(amount, _unknown())
+
+
+def _q_developer(report: Report) -> Iterator[str]:
+    used, words = report.q_developer, _words()
+    if used is None:
+        return
+    yield f"## {words['q_developer']}"
+    yield ""
+    requests = formats.number(used.total.requests, _unknown())
+    yield "- " + _counted("q_people", used.total.active_people, requests=requests)
+    near = sum(row.status in NEAR_A_LIMIT for row in used.limits)
+    if near:
+        yield "- " + _counted("q_limits", near)
+    if used.values:
+        month = used.values[0].usage_month
+        rows = [row for row in used.values if row.usage_month == month]
+        yield "- " + words["q_value"].format(
+            month=month.strftime("%Y-%m"),
+            active=sum(row.active_seats for row in rows),
+            seats=sum(row.seats for row in rows),
+            virtual=_money(_all_of([row.virtual_cost_usd for row in rows])),
+            paid=_money(_all_of([row.subscription_to_date_usd for row in rows])),
+        )
+
+
+def _all_of(amounts: list[Decimal | None]) -> Decimal | None:
+    """The sum, unknown when a part is."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal()) if len(known) == len(amounts) else None

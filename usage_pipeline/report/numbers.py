@@ -35,6 +35,7 @@ from usage_pipeline.report.findings import read_findings
 from usage_pipeline.report.ledgers import read_bill, read_quota_changes
 from usage_pipeline.report.outlooks import read_cost_changes, read_max_tokens, read_month
 from usage_pipeline.report.pools import ReportDays, read_pools
+from usage_pipeline.report.q_developer import read_q_developer
 from usage_pipeline.report.risk import RISK_ORDER
 from usage_pipeline.report.table_rows import filled, rows
 
@@ -79,6 +80,7 @@ def read_report(con: duckdb.DuckDBPyConnection, settings: ReportSettings, genera
         max_tokens=max_tokens,
         quota_changes=read_quota_changes(con, days.parameters),
         bill=read_bill(con, days.parameters),
+        q_developer=read_q_developer(con, days.first if windows else None, days.last if windows else None),
         **_read_cube(con, costs),
     )
 

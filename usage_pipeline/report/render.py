@@ -22,7 +22,14 @@ from usage_pipeline.report import formats
 from usage_pipeline.report.anchors import check_anchor
 from usage_pipeline.report.contents import CheckResult, Pool, Report
 from usage_pipeline.report.json_text import plain
-from usage_pipeline.report.page_data import packed_cube, packed_details, packed_series, packed_tables, pool_facts
+from usage_pipeline.report.page_data import (
+    packed_cube,
+    packed_details,
+    packed_json,
+    packed_series,
+    packed_tables,
+    pool_facts,
+)
 
 MOST_COMPRESSION = 9
 
@@ -46,7 +53,17 @@ PAGE_SCRIPTS = (
         "performance.js",
         "pools.js",
     ),
-    *("costs.js", "filters.js", "verdict.js", "findings.js", "search.js", "display.js", "main.js"),
+    *(
+        "costs.js",
+        "q_developer_rows.js",
+        "q_developer.js",
+        "filters.js",
+        "verdict.js",
+        "findings.js",
+        "search.js",
+        "display.js",
+        "main.js",
+    ),
 )
 """The scripts in the order in which they are joined."""
 
@@ -68,6 +85,8 @@ def report_html(report: Report) -> str:
     packed = {"tables-data": packed_tables(shown), "details-data": packed_details(shown)}
     if cube:
         packed["cube-data"] = cube
+    if report.q_developer:
+        packed["q-developer-data"] = packed_json(report.q_developer)
     return (
         _environment()
         .get_template("page.html.j2")
@@ -99,6 +118,7 @@ def _parts(report: Report, shown: list[Pool]) -> set[str]:
         "findings": bool(report.findings),
         "details": bool(shown),
         "costs": True,
+        "q_developer": report.q_developer is not None,
         "completeness": bool(costs.completeness or costs.log_sources or report.bill),
         "prices": bool(costs.prices),
         "checks": True,
@@ -112,10 +132,15 @@ def _first_window(report: Report) -> str | None:
     return report.windows[-1].name if report.windows else None
 
 
+def _labels_needed(report: Report) -> dict[str, Any]:
+    """The words for the script; those of Amazon Q Developer only where it is used."""
+    return {name: words for name, words in _labels().items() if name != "q_developer" or report.q_developer}
+
+
 def _page_data(report: Report, shown: list[Pool]) -> dict[str, Any]:
     """What the page's script needs before any table or chart is unpacked."""
     return {
-        "labels": _labels(),
+        "labels": _labels_needed(report),
         "windows": plain(report.windows),
         "first_window": _first_window(report),
         "window_days": plain(report.window_days),

@@ -16,6 +16,7 @@ from usage_pipeline.report import (
     json_schema,
     ledger_contents,
     outlook_contents,
+    q_developer_contents,
     usage_contents,
 )
 from usage_pipeline.report.contents import Report
@@ -25,7 +26,7 @@ PACKAGE = Path(contents.__file__).parent
 
 MODULES = (
     *(chart_series, contents, cost_contents, cost_cube),
-    *(finding_contents, ledger_contents, outlook_contents, usage_contents),
+    *(finding_contents, ledger_contents, outlook_contents, q_developer_contents, usage_contents),
 )
 
 
