@@ -287,6 +287,7 @@ def _request_facts(facts: PoolFacts, kind: Kind, measured: Mapping[Kind, Mapping
         account_id=pool.account_id,
         quota_name=pool.names[kind] or "the quota",
         quota_code=pool.codes[kind] or "code not known",
+        limited=kind,
         limit=pool.limits[kind],
         days=known_days(facts.minutes.of(kind)),
         tokens=_load(measured["tpm"]),

@@ -5,6 +5,7 @@ the tokens of an average request (as of 2026-06), and prefers accounts that use 
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from usage_pipeline.planning.recommendations import QuotaRecommendation
 
@@ -23,7 +24,10 @@ class Load:
 
 @dataclass(frozen=True)
 class RequestFacts:
-    """What the request says of one pool over the last `days` days. None is not known, and its line says so."""
+    """What the request says of one pool over the last `days` days. None is not known, and its line says so.
+
+    `limit` is per minute, of tokens or of requests as `limited` says.
+    """
 
     model_name: str
     endpoint_type: str
@@ -31,6 +35,7 @@ class RequestFacts:
     account_id: str
     quota_name: str
     quota_code: str
+    limited: Literal["tpm", "rpm"]
     limit: int | None
     days: int
     tokens: Load
@@ -45,7 +50,8 @@ class RequestFacts:
 
 def increase_request(facts: RequestFacts, recommendation: QuotaRecommendation) -> str:
     """Text to paste into the request. Plain text: names are cut, and line breaks in them taken out."""
-    peak_use = _share(facts.tokens.maximum, facts.limit)
+    limited = facts.tokens if facts.limited == "tpm" else facts.requests
+    peak_use = _share(limited.maximum, facts.limit)
     return "\n".join(
         [
             f"Please increase {_name(facts.quota_name)} ({_name(facts.quota_code)})",

@@ -10,6 +10,7 @@ FACTS = RequestFacts(
     account_id="111122223333",
     quota_name="Cross-region model inference tokens per minute for Anthropic Claude Sonnet 4.5 V1",
     quota_code="L-F4DDD3EB",
+    limited="tpm",
     limit=5_000_000,
     days=30,
     tokens=Load(400_000, 3_900_000, 4_600_000),
@@ -40,6 +41,11 @@ def test_the_text_has_what_aws_asks_for() -> None:
         "- Share of the existing quota used at the maximum: 92%\n"
         "- Throttled requests: 412 in 37 minutes"
     )
+
+
+def test_a_quota_of_requests_is_held_against_requests() -> None:
+    text = increase_request(replace(FACTS, limited="rpm", limit=1000), RECOMMENDED)
+    assert "Share of the existing quota used at the maximum: 110%" in text
 
 
 def test_what_is_not_known_is_written_so_and_never_as_nothing() -> None:
