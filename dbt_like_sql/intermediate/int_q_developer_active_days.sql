@@ -3,7 +3,7 @@ with through as (
     select
         account_id,
         max(known_through) as known_through,
-    from intermediate.int_q_developer_coverage
+    from staging.stg_q_developer_coverage
     group by account_id
 ),
 

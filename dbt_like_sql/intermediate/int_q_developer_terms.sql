@@ -23,13 +23,13 @@ select
     terms.is_configured,
     terms.source,
 from months
-inner join raw.q_developer_terms as terms
+inner join staging.stg_q_developer_terms as terms
     on
         terms.account_name in ('*', months.account_name)
         and terms.product in ('*', months.product)
         and coalesce(months.subscription_tier, '') glob terms.subscription_tier
         and terms.valid_from <= last_day(months.usage_month)
-        and coalesce(terms.valid_to, date '9999-12-31') >= months.usage_month
+        and terms.valid_to >= months.usage_month
 qualify
     row_number() over (
         partition by months.usage_month, months.account_id, months.product, months.subscription_tier, terms.term

@@ -133,11 +133,10 @@ estimates as (
         sum(units * output_mean)::bigint as output_mean,
         sum(units * output_high)::bigint as output_high,
     from units
-    inner join raw.q_developer_token_estimates as tokens
+    inner join staging.stg_q_developer_token_estimates as tokens
         on
             tokens.metric = units.metric
-            and units.usage_date >= tokens.valid_from
-            and units.usage_date <= coalesce(tokens.valid_to, date '9999-12-31')
+            and units.usage_date between tokens.valid_from and tokens.valid_to
     where units is not null
     group by usage_date, account_id, region, product, user_id
 ),

@@ -23,7 +23,7 @@ through as (
         usage_month,
         coalesce(max(coverage.known_through), max(tiers.newest_day)) as known_through,
     from tiers
-    left join intermediate.int_q_developer_coverage as coverage using (account_id, usage_month)
+    left join staging.stg_q_developer_coverage as coverage using (account_id, usage_month)
     group by account_id, usage_month
 ),
 

@@ -333,7 +333,7 @@ NO_USE_STANDS_OUT = Rule(
                 expected
             ) as summary,
         from marts.q_developer_spikes
-        where usage_date > (select max(known_through) from intermediate.int_q_developer_coverage) - 2
+        where usage_date > (select max(known_through) from staging.stg_q_developer_coverage) - 2
         order by value - expected desc, account_id, product, who
     """,
 )

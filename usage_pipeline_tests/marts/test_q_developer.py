@@ -323,7 +323,10 @@ def test_without_logs_and_reports_every_table_is_there_and_empty_and_no_check_fa
     store = QDeveloperStore()
     built = store.build()
 
-    names = [model.table_name for model in built if "q_developer" in model.table_name]
-    assert len(names) == 12
-    assert [store.one(f"select count(*) from {name}") for name in names] == [0] * 12
+    of_use = {model.table_name for model in built if "q_developer" in model.table_name} - {
+        "staging.stg_q_developer_terms",
+        "staging.stg_q_developer_token_estimates",
+    }
+    assert len(of_use) == 12
+    assert {name: store.one(f"select count(*) from {name}") for name in of_use} == dict.fromkeys(of_use, 0)
     assert [evaluate(store.con, rule).rows for rule in Q_DEVELOPER_RULES] == [[]] * len(Q_DEVELOPER_RULES)
