@@ -12,7 +12,7 @@ const qDays = () => chosenDays() ?? { first_day: qDeveloper.first_day, last_day:
 
 const qLabel = (name, value) => (value === null || value === undefined ? null : qWords()[name][value] ?? value);
 
-const qPlace = (row) => [qLabel("product", row.product), row.account_name, row.region].filter(Boolean).join(" · ");
+const qPlace = (row) => [qLabel("product", row.product), row.account_name, row.region, row.subscription_tier].filter(Boolean).join(" · ");
 
 const qName = (row) => {
   if (row.is_total) return words.costs.total;
@@ -21,20 +21,22 @@ const qName = (row) => {
   return row.user_id;
 };
 
-const qUserColumn = () => textColumn("user_id", qWords().columns.user_id, qName, (row) => element("th", { scope: "row", title: qName(row) ?? words.unknown },
+const qUserColumn = () => textColumn("user_id", qWords().columns.user_id, qName, (row) => element("th", { scope: "row" },
   qName(row) ?? missing(), row.user_email ? element("small", {}, row.user_email) : null));
 
-const qTextColumn = (key, value = (row) => row[key]) => textColumn(key, qWords().columns[key], (row) => value(row) ?? null);
+const qTextColumn = (key) => textColumn(key, qWords().columns[key], (row) => row[key],
+  (row) => element("td", { class: "text" }, row[key] ?? missing()));
 
 // A text of a fixed set, in words; a foot has none.
 const qWordColumn = (key, name = key) => textColumn(key, qWords().columns[key], (row) => qLabel(name, row[key]),
-  (row) => element("td", {}, row.is_total ? "" : qLabel(name, row[key]) ?? missing()));
+  (row) => element("td", { class: "whole" }, row.is_total ? "" : qLabel(name, row[key]) ?? missing()));
 
-const qPlaceColumn = () => textColumn("place", qWords().columns.place, qPlace, (row) => element("td", {}, qPlace(row)));
+const qPlaceColumn = () => textColumn("place", qWords().columns.place, qPlace, (row) => element("td", { class: "whole" }, qLabel("product", row.product) ?? "",
+  element("small", {}, [row.account_name, row.region, row.subscription_tier].filter(Boolean).join(" · "))));
 
 // Days that may lie in no month, or never come.
-const qDayColumn = (key) => textColumn(key, qWords().columns[key], (row) => row[key] ?? null,
-  (row) => element("td", { class: "whole" }, row[key] ?? (row.is_total ? "" : element("span", { class: "quiet" }, "–"))));
+const qDayColumn = (key, value = (row) => row[key]) => textColumn(key, qWords().columns[key], (row) => value(row) ?? null,
+  (row) => element("td", { class: "whole" }, value(row) ?? (row.is_total ? "" : element("span", { class: "quiet" }, "–"))));
 
 const qNumber = (key, unit = null, value = (row) => row[key]) => numberColumn(key, qWords().columns[key], unit, value);
 
@@ -64,16 +66,16 @@ const Q_COLUMNS = {
     ...Q_LEVELS.map((level) => qTokens(`estimated_${level}`)),
   ],
   kinds: () => [qKindColumn(), qNumber("amount"), qNumber("people")],
-  tokens: () => [qKindColumn(), qWordColumn("token_source"), qNumber("requests"), qTokens("input_tokens"), qTokens("output_tokens")],
+  tokens: () => [qKindColumn(), qWordColumn("token_source"), qRequestsColumn(), qTokens("input_tokens"), qTokens("output_tokens")],
   limits: () => [
-    qUserColumn(), qPlaceColumn(), qTextColumn("usage_month", (row) => row.usage_month.slice(0, 7)), qWordColumn("limit_name"), qExact("used"), qExact("limit"),
+    qUserColumn(), qPlaceColumn(), qDayColumn("usage_month", (row) => row.usage_month.slice(0, 7)), qWordColumn("limit_name"), qExact("used"), qExact("limit"),
     qPercent("used_share"), qExact("projected"), qPercent("projected_share"), qDayColumn("reaches_limit_on"), qStatusColumn(),
     qNumber("unknown_days"), qDayColumn("known_through"), qTextColumn("limit_source"),
   ],
   values: () => [
     textColumn("usage_month", qWords().columns.usage_month, (row) => row.usage_month, (row) => element("th", { scope: "row" },
       row.is_total ? `${words.costs.total} ` : "", row.usage_month.slice(0, 7))),
-    textColumn("place", qWords().columns.place, (row) => [qPlace(row), row.subscription_tier].filter(Boolean).join(" · ")), qNumber("seats"), qWordColumn("seats_source"), qNumber("active_seats"), qNumber("idle_seats"),
+    qPlaceColumn(), qNumber("seats"), qWordColumn("seats_source"), qNumber("active_seats"), qNumber("idle_seats"),
     qMoney("virtual_cost_usd"), qMoney("virtual_cost_low_usd"), qMoney("virtual_cost_high_usd"), qMoney("virtual_cost_per_seat_usd"), qMoney("usd_per_seat"),
     qMoney("subscription_to_date_usd"), qMoney("net_usd"), qMoney("subscription_usd"), qTokens("input_tokens"), qTokens("output_tokens"),
     qWordColumn("token_source"), qNumber("unknown_user_days"), qDayColumn("known_through"),
@@ -92,8 +94,14 @@ const Q_COLUMNS = {
 
 const qKindColumn = () => textColumn("kind", qWords().columns.kind, (row) => row.kind, (row) => element("th", { scope: "row" }, row.kind));
 
+// Estimates from activity are of no request.
+const qRequestsColumn = () => ({
+  ...qNumber("requests"),
+  cell: (row) => (row.token_source === "activity" ? element("td", { class: "number", "data-value": "" }, "–") : numberCell(row.requests, "requests")),
+});
+
 const qStatusColumn = () => textColumn("status", qWords().columns.status, (row) => qLabel("status", row.status),
-  (row) => element("td", {}, element("span", { class: `tag ${row.status === "ok" ? "good" : "warn"}` }, qLabel("status", row.status))));
+  (row) => element("td", { class: "whole" }, element("span", { class: `tag ${row.status === "ok" ? "good" : "warn"}` }, qLabel("status", row.status))));
 
 const kindRows = (rows) => Q_COUNTS.filter((name) => name !== "interactions")
   .map((name) => ({ kind: qWords().columns[name], amount: knownSum(rows, name), people: peopleOf(rows, (row) => row[name] > 0) }))
