@@ -129,9 +129,10 @@ def contents(warehouse: Path) -> Mapping[str, tuple[int, int]]:
 
 def _content(con: duckdb.DuckDBPyConnection, name: str) -> tuple[int, int]:
     left_out = CHANGES_WITH_EACH_RUN.get(name, ())
-    columns = [row[0] for row in con.execute(f"describe {name}").fetchall() if row[0] not in left_out]
+    names = [row[0] for row in con.execute(f"describe {name}").fetchall() if row[0] not in left_out]
+    columns = ", ".join(f'"{column}"' for column in names)
     row = con.execute(
-        f"select count(*), coalesce(bit_xor(hash(t)), 0) from (select {', '.join(columns)} from {name}) as t"
+        f"select count(*), coalesce(bit_xor(hash(t)), 0) from (select {columns} from {name}) as t"
     ).fetchone()
     assert row is not None
     return row
