@@ -28,9 +28,10 @@ _MICRO = Decimal("0.000001")
 class MonthEnd:
     """Cost of a calendar month in USD. `to_date` is the sum of its days that are known, to the last digit.
 
-    `projected` adds the median of up to four earlier same weekdays for each day that is to come or not known, in cents;
-    None when such a day has no earlier same weekday. `low` and `high` bound 80 of 100 cases; None with fewer than seven
-    days that could be compared with what stood for them.
+    `projected` adds, in cents, the median of up to four earlier same weekdays for each day that is to come or not
+    known, and what those medians usually missed such days by, as they do where costs grow; None when such a day has no
+    earlier same weekday. `low` and `high` bound 80 of 100 cases. With fewer than seven days that could be compared with
+    what stood for them, both are None and nothing is added.
     """
 
     to_date: Decimal
@@ -50,36 +51,50 @@ def month_end_cost(costs: Mapping[dt.date, Decimal], last_day: dt.date, seed: in
     expected = [_usual(known, day) for day in open_days]
     if any(cost is None for cost in expected):
         return MonthEnd(to_date, None, None, None, len(open_days))
-    projected = to_date + sum((cost for cost in expected if cost is not None), Decimal(0))
-    errors = [cost - usual for day, cost in sorted(known.items()) if (usual := _usual(known, day)) is not None]
-    low, high = _bounds(projected, errors, len(open_days), seed)
-    # What is spent is spent, and the middle lies within.
-    low = low if low is None else min(max(low, to_date), projected).quantize(_CENT)
-    high = high if high is None else max(high, projected).quantize(_CENT)
-    return MonthEnd(to_date, projected.quantize(_CENT), low, high, len(open_days))
+    usual = to_date + sum((cost for cost in expected if cost is not None), Decimal(0))
+    errors = [_errors(known, weeks) for weeks in range(1, max(1, -(-len(open_days) // 7)) + 1)]
+    if len(errors[0]) < LEAST_ERRORS:
+        return MonthEnd(to_date, usual.quantize(_CENT), None, None, len(open_days))
+    # What is spent is spent.
+    low, middle, high = (max(usual + miss, to_date).quantize(_CENT) for miss in _misses(errors, len(open_days), seed))
+    return MonthEnd(to_date, middle, low, high, len(open_days))
 
 
-def _usual(known: Mapping[dt.date, Decimal], day: dt.date) -> Decimal | None:
-    """Median cost of the newest earlier days of the same weekday; looks back twice as many weeks as it needs days."""
-    earlier = (day - dt.timedelta(weeks=weeks) for weeks in range(1, 2 * SAME_WEEKDAYS + 1))
+def _usual(known: Mapping[dt.date, Decimal], day: dt.date, weeks_ahead: int = 1) -> Decimal | None:
+    """Median cost of the newest days of the same weekday that are at least so many weeks earlier.
+
+    Looks at twice as many weeks as it needs days.
+    """
+    earlier = (day - dt.timedelta(weeks=weeks) for weeks in range(weeks_ahead, weeks_ahead + 2 * SAME_WEEKDAYS))
     costs = [known[each] for each in earlier if each in known][:SAME_WEEKDAYS]
     return median(costs) if costs else None
 
 
-def _bounds(
-    projected: Decimal, errors: list[Decimal], days: int, seed: int
-) -> tuple[Decimal, Decimal] | tuple[None, None]:
-    """Sums of errors of the past, drawn again in runs of a week, in whole millionths of a dollar."""
-    if len(errors) < LEAST_ERRORS:
-        return None, None
-    if not days:
-        return projected, projected
-    micros = np.array([int(error / _MICRO) for error in errors], dtype=np.int64)
-    runs = -(-days // 7)
-    begins = np.random.default_rng(seed).integers(0, len(micros), (DRAWS, runs, 1))
-    drawn = micros[(begins + np.arange(7)) % len(micros)].reshape(DRAWS, -1)[:, :days].sum(axis=1)
-    low, high = np.percentile(drawn, (LOW, HIGH), method="inverted_cdf")
-    return projected + int(low) * _MICRO, projected + int(high) * _MICRO
+def _errors(known: Mapping[dt.date, Decimal], weeks_ahead: int) -> list[int]:
+    """What `_usual` missed each known day by, had it been asked so many weeks before, in millionths of a dollar."""
+    stood_in = ((cost, _usual(known, day, weeks_ahead)) for day, cost in sorted(known.items()))
+    return [int((cost - usual) / _MICRO) for cost, usual in stood_in if usual is not None]
+
+
+def _misses(errors: list[list[int]], days: int, seed: int) -> tuple[Decimal, ...]:
+    """Low, median and high sum of what so many days in a row are missed by.
+
+    Each week of them draws a run of days from the errors of forecasts that looked as far ahead, or as far as there are
+    enough of.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = np.zeros(DRAWS, dtype=np.int64)
+    micros = np.array(errors[0], dtype=np.int64)
+    for week, of_week in enumerate(errors):
+        if len(of_week) >= LEAST_ERRORS:
+            micros = np.array(of_week, dtype=np.int64)
+        run = np.arange(max(0, min(7, days - 7 * week)))
+        drawn += micros[(rng.integers(0, len(micros), (DRAWS, 1)) + run) % len(micros)].sum(axis=1)
+    low, middle, high = np.percentile(drawn, (LOW, 50, HIGH), method="inverted_cdf")
+    # The sum of n days, judged by the sums of m days, varies by the chance of both.
+    wider = (1 + days / len(errors[0])) ** 0.5
+    found = (middle - wider * (middle - low), middle, middle + wider * (high - middle))
+    return tuple(round(miss) * _MICRO for miss in found)
 
 
 def budget_burn(to_date: Decimal, budget: Decimal, day: dt.date) -> Decimal:

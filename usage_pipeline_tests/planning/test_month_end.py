@@ -71,6 +71,16 @@ def test_the_interval_holds_the_end_of_most_months() -> None:
     assert 0.7 <= held / 60 <= 0.9
 
 
+def test_growing_costs_are_not_projected_too_low() -> None:
+    history = costs(dt.date(2026, 3, 1), *[100 + day for day in range(122)])
+    truth = sum((cost for day, cost in history.items() if day.month == 6), Decimal(0))
+    found = month_end_cost(history, dt.date(2026, 6, 10))
+    # Medians of days that are weeks old are 500 dollars short for the 20 days to come; what they missed makes it 25.
+    assert found.projected is not None
+    assert found.high is not None
+    assert truth - 30 <= found.projected <= truth <= found.high
+
+
 def test_budget_burn_compares_the_share_used_with_the_share_of_the_month() -> None:
     assert budget_burn(Decimal(500), Decimal(1000), dt.date(2026, 6, 10)) == Decimal("1.5000")
 
