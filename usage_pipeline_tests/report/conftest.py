@@ -15,6 +15,7 @@ from usage_pipeline.report.numbers import read_report
 from usage_pipeline.report.write import write_report
 from usage_pipeline_tests.report.cost_sample import log_rows
 from usage_pipeline_tests.report.planned_sample import add_plans
+from usage_pipeline_tests.report.q_developer_sample import q_developer_rows
 from usage_pipeline_tests.report.sample import GENERATED_AT, write_sample
 
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ def numbers(written: tuple[Path, Path, ReportSummary]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def logged_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample with invocation logs."""
+    """The sample with invocation logs, and with use of Amazon Q Developer and Kiro."""
     path = tmp_path_factory.mktemp("logged") / "usage.duckdb"
-    write_sample(path, log_rows())
+    write_sample(path, log_rows() | q_developer_rows())
     return path
 
 

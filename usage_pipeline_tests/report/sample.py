@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from usage_pipeline.q_developer_tables import Q_DEVELOPER_ACTIVITY, Q_DEVELOPER_PROMPTS
 from usage_pipeline.raw_tables import (
     BURNDOWN_RATES,
     CHECK_RESULTS,
@@ -69,7 +70,7 @@ def write_sample(path: Path, logs: dict[StoredTable, Rows] | None = None) -> Non
         prepare_tables(con)
         for table, table_rows in {**_stored_rows(), **(logs or {})}.items():
             insert(con, table, table_rows)
-        for table in (CLOUDWATCH_METRICS, SOURCE_STATUS, INVOCATIONS):
+        for table in (CLOUDWATCH_METRICS, SOURCE_STATUS, INVOCATIONS, Q_DEVELOPER_PROMPTS, Q_DEVELOPER_ACTIVITY):
             note_changed_days(con, table.qualified_name, DAYS)
         build(con, load_models())
 

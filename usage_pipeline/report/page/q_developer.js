@@ -70,7 +70,7 @@ const Q_COLUMNS = {
   limits: () => [
     qUserColumn(), qPlaceColumn(), qDayColumn("usage_month", (row) => row.usage_month.slice(0, 7)), qWordColumn("limit_name"), qExact("used"), qExact("limit"),
     qPercent("used_share"), qExact("projected"), qPercent("projected_share"), qDayColumn("reaches_limit_on"), qStatusColumn(),
-    qNumber("unknown_days"), qDayColumn("known_through"), qTextColumn("limit_source"),
+    qNumber("unknown_days"), qDayColumn("known_through"),
   ],
   values: () => [
     textColumn("usage_month", qWords().columns.usage_month, (row) => row.usage_month, (row) => element("th", { scope: "row" },
@@ -91,6 +91,9 @@ const Q_COLUMNS = {
     qNumber("daily_average"), qNumber("daily_max"), qDayColumn("daily_max_on"), qNumber("daily_min"), qNumber("active_median"), qNumber("spike_days"),
   ],
 };
+
+// Of every limit that is known, once.
+const limitSources = (rows) => fill(qWords().limit_sources, { sources: [...new Set(rows.map((row) => row.limit_source).filter(Boolean))].sort().join("; ") || words.unknown });
 
 const qKindColumn = () => textColumn("kind", qWords().columns.kind, (row) => row.kind, (row) => element("th", { scope: "row" }, row.kind));
 
@@ -169,7 +172,7 @@ class QDeveloperSection {
     })]));
     const left = qDeveloper.left_out;
     const part = (name) => element("div", { "data-subject": name }, heading(titles[name], "h3"), notes[name] ? said(notes[name]) : null,
-      left[name] ? said(counted(qWords().left_out, left[name])) : null, this.tables[name].place);
+      name === "limits" ? said(limitSources(this.rows.limits)) : null, left[name] ? said(counted(qWords().left_out, left[name])) : null, this.tables[name].place);
     this.parts = Object.fromEntries(Object.keys(this.tables).map((name) => [name, part(name)]));
     byId("q-developer-parts").append(this.remark, this.tiles, ...this.figures.map((each) => each.figure), ...Object.values(this.parts));
     watch(["zone"], () => this.show());
@@ -210,7 +213,7 @@ class QDeveloperSection {
       element("dd", { id: `q-tile-${name}` }, value === null ? missing() : strong(value), " ", ...remarks.map((text) => small(`${text} `))));
     const text = (value) => (value === null ? null : number(value));
     const tokens = sums.input_tokens === null && sums.output_tokens === null ? null : (sums.input_tokens ?? 0) + (sums.output_tokens ?? 0);
-    const usd = (value) => (value === null || value === undefined ? null : `${signedMoney(signedPicodollars(value))} ${words.costs.dollars}`);
+    const usd = (value) => (value === null || value === undefined ? null : signedMoney(signedPicodollars(value)));
     const near = this.shown.limits.filter(({ status }) => ["limit_reached", "warning", "reaches_limit"].includes(status)).length;
     this.tiles.replaceChildren(
       made("people", (days.some(isMergedUsers) ? "≥ " : "") + number(peopleOf(days))),
@@ -219,6 +222,7 @@ class QDeveloperSection {
       made("accepted_suggestions", text(sums.accepted_suggestions), ...(sums.inline_lines === null ? [] : [fill(tiles.lines, { n: number(sums.inline_lines) })])),
       made("tokens", text(tokens), ...(sums.token_source ? [qLabel("token_source", sums.token_source)] : [])),
       made("limits", number(near)),
-      made("value", month && usd(month.virtual_cost_usd), ...(usd(month?.subscription_to_date_usd) ? [fill(tiles.against, { usd: usd(month.subscription_to_date_usd) })] : [])));
+      made("value", month && usd(month.virtual_cost_usd), words.costs.dollars,
+        ...(usd(month?.subscription_to_date_usd) ? [fill(tiles.against, { usd: usd(month.subscription_to_date_usd), month: month.usage_month.slice(0, 7) })] : [])));
   }
 }
