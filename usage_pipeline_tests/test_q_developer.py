@@ -258,21 +258,20 @@ def test_what_a_report_lacked_and_had_besides_is_with_its_rows_and_told(
     assert "1 files: column 'Agentic_RequestCount' is not known here and was left out" in warnings
 
 
-def test_without_a_place_nothing_is_asked_and_the_warehouse_is_not_opened_twice(
-    tmp_path: Path, organisation: RunningSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_place_nothing_is_asked_and_every_day_says_so(tmp_path: Path, organisation: RunningSandbox) -> None:
     settings = write_settings(tmp_path)
 
-    read(settings, organisation)
+    assert {metadata["places"] for metadata in read(settings, organisation).values()} == {"none are named"}
 
     assert organisation.call_counts == {}
     assert {(name, status) for name, _, _, status, *_ in statuses(settings)} == {
         ("production", "empty"),
         ("research", "empty"),
     }
-
-    monkeypatch.delattr(Warehouse, "connect")
-    assert {metadata["places"] for metadata in read(settings, organisation).values()} == {"none are named"}
+    by_day = "select partition_date, count(distinct (account_name, source)) from ops.source_status group by all"
+    told = ask(settings, by_day)
+    assert len(told) > 1
+    assert {count for _, count in told} == {4}
 
 
 def test_an_account_that_names_its_places_no_more_is_no_longer_denied(

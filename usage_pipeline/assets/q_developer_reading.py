@@ -140,7 +140,7 @@ def note_unnamed_accounts(con: duckdb.DuckDBPyConnection, source: Source, settin
         {
             "account_name": name,
             "source": source.logged.source,
-            "partition_date": run.days[-1],
+            "partition_date": day,
             "status": "empty",
             "error_text": f"The configuration names no place: accounts[].q_developer.{source.setting}.",
             "api_calls": 0,
@@ -148,6 +148,7 @@ def note_unnamed_accounts(con: duckdb.DuckDBPyConnection, source: Source, settin
             "finished_at": run.now,
         }
         for name in unnamed
+        for day in run.days
     ]
     upsert(
         con,

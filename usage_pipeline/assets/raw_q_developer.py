@@ -25,8 +25,6 @@ from usage_pipeline.partitions import daily_partitions, partition_days
 from usage_pipeline.raw_tables import StoredTable
 from usage_pipeline.warehouse import WAREHOUSE_POOL, Warehouse
 
-NONE_ARE_NAMED = "none are named"
-
 
 def _key(table: StoredTable) -> dg.AssetKey:
     return dg.AssetKey([table.schema, table.name])
@@ -59,28 +57,14 @@ def raw_q_developer(
     """Read what the days' folders have that was not read before; a late prompt goes to its own day."""
     run = RunStamp(context.run_id, tuple(partition_days(list(context.partition_keys))), settings.now())
     named = [source for source in SOURCES if source.places(settings)]
-    # It is in the warehouse already, and opening that would be all that this step does.
-    if not named and _was_told_so(context.instance):
-        yield from (_result(source, {"places": NONE_ARE_NAMED}) for source in SOURCES)
-        return
     listings = {source.setting: list_source(source, aws, settings, run) for source in named}
     with warehouse.connect() as con, unread_logs(settings.data_folder) as folder:
         for source in SOURCES:
             note_unnamed_accounts(con, source, settings, run)
             if source not in named:
-                yield _result(source, {"places": NONE_ARE_NAMED})
+                yield _result(source, {"places": "none are named"})
                 continue
             yield _result(source, load_source(con, source, listings[source.setting], run, folder))
-
-
-def _was_told_so(instance: dg.DagsterInstance) -> bool:
-    """Whether the newest materializations of both say that no place is named."""
-    for source in SOURCES:
-        event = instance.get_latest_materialization_event(_key(source.logged.table))
-        newest = event.asset_materialization if event else None
-        if newest is None or newest.metadata.get("places") != dg.MetadataValue.text(NONE_ARE_NAMED):
-            return False
-    return True
 
 
 def _result(source: Source, metadata: dict[str, Any]) -> dg.MaterializeResult[Any]:
