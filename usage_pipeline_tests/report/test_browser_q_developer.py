@@ -74,7 +74,7 @@ def test_the_section_equals_the_tables_and_follows_its_filters(
     figure.locator("canvas").first.wait_for(timeout=PATIENCE)
     figure.locator(".twin-toggle").click()
     twin = opened.table("q-interactions")
-    twin.locator("tbody tr").first.wait_for()
+    twin.locator(".more").click()
     days = logged.execute(
         f"select usage_date::varchar, count(distinct user_id) filter (where interactions > 0), {NAMES['interactions']}"
         " from marts.q_developer_usage group by usage_date order by usage_date"

@@ -30,7 +30,7 @@ def plain(browser: Browser, logged_page: Path) -> Iterator[Opened]:
 
 
 def tiles(opened: Opened) -> list[str]:
-    return [" ".join(text.split()) for text in opened.tab.locator(".tiles dd").all_inner_texts()]
+    return [" ".join(text.split()) for text in opened.tab.locator("#verdict .tiles dd").all_inner_texts()]
 
 
 def shown_pools(opened: Opened) -> set[str]:

@@ -195,15 +195,24 @@ def test_q_developer_shows_every_metric_of_every_user(published: Path, tmp_path:
         con.execute(
             """
             insert into marts.q_developer_limits by name
-            select 'ann' as user_id, 'dev_runs' as limit_name, 25 as used, 30 as "limit", 0.833 as used_share
+            select * from (values
+                (date '2026-10-01', 'ann', 'dev_runs', 30, 30, 1.0),
+                (date '2026-11-01', 'ann', 'dev_runs', 25, 30, 0.833)
+            ) as limits (usage_month, user_id, limit_name, used, "limit", used_share)
             """
+        )
+        con.execute(
+            "insert into marts.q_developer_value by name select date '2026-11-01' as usage_month, 19 as usd_per_seat"
         )
     page = draw("q_developer", file)
     assert tiles(page) == {"Users": "2", "Days with use": "2"}
     shown = table(page, "User", "Days", "chat messages sent", "credits used", "dev requests")
     assert shown == [("ann", 2, 7, 1.5, None), ("=cmd()", 1, None, None, None)]
     assert page.selectbox(key="q_developer_metric").options[:2] == ["chat_messages_sent", "credits_used"]
-    assert table(page, "limit name", "used", "used share") == [("dev_runs", 25, 0.833)]
+    newest_first = [("dev_runs", 25, 0.833), ("dev_runs", 30, 1.0)]
+    assert table(page, "limit name", "used", "used share") == newest_first
+    assert len(table(page, "usd per seat", "net usd")) == 1
+    assert "credits_limit" not in page.selectbox(key="q_developer_metric").options
 
 
 def test_q_developer_is_not_shown_where_nobody_uses_it(published: Path) -> None:

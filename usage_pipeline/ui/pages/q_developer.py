@@ -26,13 +26,22 @@ Row = dict[str, Any]
 _USAGE = "q_developer_usage"
 
 _WHOLE_TABLES = {
-    "Limits": "q_developer_limits",
-    "Value against price": "q_developer_value",
-    "Days that stand out": "q_developer_spikes",
-    "Trends": "q_developer_trends",
-    "Conversations": "q_developer_conversations",
+    "Limits": (
+        "q_developer_limits",
+        "usage_month desc, used_share desc nulls last, account_id, product, user_id, limit_name",
+    ),
+    "Value against price": (
+        "q_developer_value",
+        "usage_month desc, virtual_cost_usd desc nulls last, account_id, product, subscription_tier",
+    ),
+    "Days that stand out": ("q_developer_spikes", "usage_date desc, score desc, account_id, product, user_id"),
+    "Trends": ("q_developer_trends", "subject_kind = 'user', interactions desc, account_id, product, user_id"),
+    "Conversations": (
+        "q_developer_conversations",
+        "context_tokens desc nulls last, account_id, product, conversation_id",
+    ),
 }
-"""Tables that are shown as they are, where they are published and have rows."""
+"""Tables that are shown as they are, where they are published and have rows, and what comes first in them."""
 
 MOST_ROWS = 1000
 """Rows of such a table that are shown."""
@@ -40,7 +49,15 @@ MOST_ROWS = 1000
 _COUNTED = ("BIGINT", "HUGEINT", "INTEGER", "DECIMAL", "DOUBLE")
 """Types of columns that can be added up."""
 
-_KINDS_OF_NAMES: tuple[tuple[str, Kind], ...] = (("_per_million", "price"), ("_usd", "money"), ("_share", "share"))
+_OF_A_MONTH = ("credits_limit",)
+"""Columns that say the same on each day, so that their sum says nothing."""
+
+_KINDS_OF_NAMES: tuple[tuple[str, Kind], ...] = (
+    ("_per_million", "price"),
+    ("usd_per_seat", "price"),
+    ("_usd", "money"),
+    ("_share", "share"),
+)
 """How columns are written whose names end so."""
 
 _KINDS_OF_TYPES: tuple[tuple[str, Kind], ...] = (
@@ -63,7 +80,8 @@ def is_published(con: duckdb.DuckDBPyConnection) -> bool:
 
 def read_metrics(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Columns of the table that count something, those in use first, and their types."""
-    counted = {name: kind for name, kind in _types(con, _USAGE).items() if kind.startswith(_COUNTED)}
+    types = _types(con, _USAGE)
+    counted = {name: kind for name, kind in types.items() if kind.startswith(_COUNTED) and name not in _OF_A_MONTH}
     sums = ", ".join(f"sum({_quoted(name)}) as {_quoted(name)}" for name in counted)
     (used,) = rows(con, f"select {sums} from marts.{_USAGE}")
     return dict(sorted(counted.items(), key=lambda item: not used[item[0]]))
@@ -94,11 +112,11 @@ def read_days(con: duckdb.DuckDBPyConnection, metric: str, first_day: date, last
     return rows(con, query, {"first_day": first_day, "last_day": last_day})
 
 
-def read_whole(con: duckdb.DuckDBPyConnection, table: str) -> tuple[list[Row], dict[str, str]]:
+def read_whole(con: duckdb.DuckDBPyConnection, table: str, order: str) -> tuple[list[Row], dict[str, str]]:
     """Rows of a small table, and the types of its columns; none where it is not published."""
     if not has_table(con, "marts", table):
         return [], {}
-    return rows(con, f"select * from marts.{table} order by all limit {MOST_ROWS}"), _types(con, table)
+    return rows(con, f"select * from marts.{table} order by {order} limit {MOST_ROWS}"), _types(con, table)
 
 
 def _types(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
@@ -133,8 +151,8 @@ def show(view: View) -> None:
     columns = [Column("user_id", "User"), Column("user_email", "Address"), Column("days", "Days", "integer")]
     columns += [_column(name, kind) for name, kind in metrics.items()]
     show_table(users, columns, "q-developer-users", empty="Nobody used it on these days.")
-    for heading, table in _WHOLE_TABLES.items():
-        found, types = view.read(read_whole, table)
+    for heading, (table, order) in _WHOLE_TABLES.items():
+        found, types = view.read(read_whole, table, order)
         if found:
             st.subheader(heading)
             show_table(found, [_column(name, kind) for name, kind in types.items()], table.replace("_", "-"))
