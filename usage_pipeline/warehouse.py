@@ -10,7 +10,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -86,16 +86,13 @@ class Warehouse(DuckDBResource):
     def kept_open(self) -> Generator[None]:
         """Keep the file open in this process, so that each `connect` need not load it and write it back.
 
-        Other processes wait for the file meanwhile.
-
-        Raises:
-            WarehouseBusyError: another process had the file for all of `lock_wait_seconds`.
+        Other processes wait for the file meanwhile. If it cannot be had at once, nothing is kept open: whoever connects
+        waits for it, or says what is wrong with it.
         """
-        con = open_when_free(self.database, self.connection_config, self.lock_wait_seconds)
-        try:
+        with ExitStack() as stack:
+            with suppress(duckdb.Error, WarehouseBusyError):
+                stack.enter_context(open_when_free(self.database, self.connection_config, wait_seconds=0))
             yield
-        finally:
-            con.close()
 
     @contextmanager
     def get_connection(self) -> Generator[duckdb.DuckDBPyConnection]:
