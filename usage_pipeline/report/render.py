@@ -41,6 +41,7 @@ _PAGE_FOLDER = "page/"
 PAGE_SCRIPTS = (
     # Without the page: each can be read and tested alone.
     *("formats.js", "times.js", "csv.js", "hash.js", "ordering.js", "matching.js", "packed_columns.js", "cube.js"),
+    "q_developer_rows.js",
     # Tools.
     *("data.js", "elements.js", "state.js", "tables.js", "figures.js"),
     # Parts of the page.
@@ -55,7 +56,6 @@ PAGE_SCRIPTS = (
     ),
     *(
         "costs.js",
-        "q_developer_rows.js",
         "q_developer.js",
         "filters.js",
         "verdict.js",

@@ -15,7 +15,10 @@ from usage_pipeline.report import formats, render
 pytestmark = pytest.mark.browser
 
 FOLDER = Path(render.__file__).with_name("page")
-ALONE = ("formats.js", "times.js", "csv.js", "hash.js", "ordering.js", "matching.js", "packed_columns.js", "cube.js")
+ALONE = (
+    *("formats.js", "times.js", "csv.js", "hash.js", "ordering.js", "matching.js", "packed_columns.js", "cube.js"),
+    "q_developer_rows.js",
+)
 VECTOR = Path(__file__).with_name("packing_vector.json")
 
 
@@ -319,3 +322,65 @@ def test_running_total_holds_until_midnight(plotting: Page) -> None:
 def test_quota_that_is_known_once_holds_through_the_window(plotting: Page) -> None:
     assert plotting.evaluate("plotOf({ at: [] }).limitSteps('tpm').map(([, value]) => value)") == [9, 9]
     assert plotting.evaluate("plotOf({ at: [] }).limitSteps('rpm')") == []
+
+
+@pytest.mark.parametrize(
+    ("values", "whole"), [([1, None, 2], 3), ([None, None], None), ([], None), ([0, None], 0), ([2**40, 1], 2**40 + 1)]
+)
+def test_sum_of_nothing_known_is_unknown(blank: Page, values: list[int | None], whole: int | None) -> None:
+    assert blank.evaluate("values => knownSum(values.map((n) => ({ n })), 'n')", values) == whole
+
+
+def test_people_are_counted_once_and_only_with_use(blank: Page) -> None:
+    seen = (
+        ("a", "kiro", 1, 0),
+        ("a", "q_developer", 2, 0),
+        ("b", "kiro", 0, 0),
+        (None, "kiro", 5, 0),
+        (None, "kiro", 9, 3),
+    )
+    rows = [
+        {"account_id": "1", "user_id": user, "product": product, "interactions": asked, "merged_users": merged}
+        for user, product, asked, merged in seen
+    ]
+    assert blank.evaluate("rows => peopleOf(rows)", rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("net", "whole", "text"),
+    [
+        (("-77.000820000000", "-27.989680000000"), "-104.990500000000", "\u2212104.99"),
+        (("-1.5", "2.25"), "0.750000000000", "0.75"),
+        (("1.0", None), None, None),
+    ],
+)
+def test_value_of_a_month_adds_up_exactly_and_is_unknown_with_an_unknown_part(
+    blank: Page, net: tuple[str | None, ...], whole: str | None, text: str | None
+) -> None:
+    row = {"usage_month": "2026-11-01", "seats": 3, "virtual_cost_usd": "1.000000000001"}
+    row |= dict.fromkeys(
+        ("virtual_cost_low_usd", "virtual_cost_high_usd", "subscription_usd", "subscription_to_date_usd")
+    )
+    month = blank.evaluate("rows => qMonth(rows)", [row | {"net_usd": usd} for usd in net])
+    assert month["net_usd"] == whole
+    assert month["subscription_usd"] is None
+    assert month["virtual_cost_per_seat_usd"] == "0.333333333333"
+    if whole is not None:
+        assert blank.evaluate("text => signedMoney(signedPicodollars(text))", whole) == text
+
+
+@pytest.mark.parametrize(
+    ("chosen", "fits"),
+    [
+        ({}, True),
+        ({"account": "1", "region": "eu-central-1", "caller": "d"}, True),
+        ({"account": "2"}, False),
+        ({"region": "us-east-1"}, False),
+        ({"caller": "ADA"}, False),
+        ({"model": "m", "endpoint": "geo", "tag": "a=b", "application": "x"}, True),
+    ],
+)
+def test_which_filters_act_on_users(blank: Page, chosen: dict[str, str], fits: bool) -> None:
+    row = {"account_id": "1", "region": "eu-central-1", "user_id": "ada"}
+    nothing = dict.fromkeys(("account", "region", "model", "endpoint", "tag", "application", "caller"), "")
+    assert blank.evaluate("([row, chosen]) => qFits(row, chosen)", [row, nothing | chosen]) is fits
