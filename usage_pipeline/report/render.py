@@ -67,6 +67,9 @@ PAGE_SCRIPTS = (
 )
 """The scripts in the order in which they are joined."""
 
+_Q_DEVELOPER_SCRIPT = "q_developer.js"
+"""The one that only a page with use of Amazon Q Developer or Kiro needs."""
+
 PAGE_STYLES = ("base.css", "layout.css", "tables.css", "parts.css")
 """The style sheets in the order in which they are joined."""
 
@@ -79,7 +82,7 @@ _UNSAFE_IN_A_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character 
 
 def report_html(report: Report) -> str:
     """The page: complete in itself, with no request to anywhere."""
-    library, script = _text(_CHART_LIBRARY), _page_script()
+    library, script = _text(_CHART_LIBRARY), _page_script(report.q_developer is not None)
     shown = [pool for pool in report.pools if pool.has_traffic]
     cube = packed_cube(report)
     packed = {"tables-data": packed_tables(shown), "details-data": packed_details(shown)}
@@ -204,9 +207,10 @@ def _page_part(name: str) -> str:
     return _text(_PAGE_FOLDER + name)
 
 
-def _page_script() -> str:
+def _page_script(has_q_developer: bool) -> str:
     """The page's own files as one script, whose names nothing else sees."""
-    return '(() => {\n"use strict";\n' + "\n".join(_page_part(name) for name in PAGE_SCRIPTS) + "})();\n"
+    names = (name for name in PAGE_SCRIPTS if has_q_developer or name != _Q_DEVELOPER_SCRIPT)
+    return '(() => {\n"use strict";\n' + "\n".join(_page_part(name) for name in names) + "})();\n"
 
 
 @cache

@@ -145,6 +145,7 @@ def test_nothing_is_said_where_nobody_uses_it(report: Report) -> None:
     assert "#q_developer" not in page
     assert 'id="q-developer-data"' not in page
     assert "Active seats" not in page
+    assert "class QDeveloperSection" not in page
     assert "Amazon Q Developer" not in report_markdown(report)
 
 

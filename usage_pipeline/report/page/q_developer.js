@@ -1,10 +1,5 @@
 // Amazon Q Developer and Kiro: tiles, charts and tables of what filters and window leave. Limits, value and trends have
-// months and days of their own. Not here: sums (q_developer_rows.js).
-
-let qDeveloper = null;
-
-// Accounts and Regions to filter by, which may have no pool.
-const qDeveloperPlaces = () => (qDeveloper ? objects(qDeveloper.user_days) : []);
+// months and days of their own. Only in a page that has such use. Not here: sums (q_developer_rows.js).
 
 const qWords = () => words.q_developer;
 

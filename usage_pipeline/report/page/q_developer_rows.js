@@ -1,6 +1,11 @@
 // Use of Amazon Q Developer and Kiro: which rows the filters leave, and what they add up to. Filters of account, Region and
 // caller act, the last on user ids; those of models do not. Nothing here touches the page.
 
+let qDeveloper = null; // what the page has of it, if anything
+
+// Accounts and Regions to filter by, which may have no pool.
+const qDeveloperPlaces = () => (qDeveloper ? objects(qDeveloper.user_days) : []);
+
 const Q_COUNTS = [
   "interactions", "messages", "suggestions", "accepted_suggestions", "inline_lines", "chat_lines", "dev_runs", "test_runs", "doc_runs",
 ];
