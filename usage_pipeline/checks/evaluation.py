@@ -10,11 +10,11 @@ import duckdb
 
 from usage_pipeline.checks.expectations import expectations_that_hold
 from usage_pipeline.checks.rules import Rule, RuleResult, evaluate
-from usage_pipeline.checks.validation import ExpectationError, Validate, validate
+from usage_pipeline.checks.validation import ExpectationError, Validate, validate_here
 
 
 def evaluate_all(
-    con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], validate: Validate = validate
+    con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], validate: Validate = validate_here
 ) -> list[RuleResult]:
     """How each rule came out, in the order of the rules; expectations are evaluated table by table.
 
@@ -48,7 +48,7 @@ class RuleResults:
     first answer holds for the others. `validate` asks Great Expectations.
     """
 
-    def __init__(self, validate: Validate = validate) -> None:
+    def __init__(self, validate: Validate = validate_here) -> None:
         self._validate = validate
         self._lock = threading.Lock()
         self._run_id = ""

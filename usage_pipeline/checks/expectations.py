@@ -9,7 +9,7 @@ Not here: how Great Expectations is asked (`validation.py`).
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -30,7 +30,7 @@ from usage_pipeline.checks.expectation_suites import (
     load_suites,
 )
 from usage_pipeline.checks.rules import Rule, Severity
-from usage_pipeline.checks.validation import Validate, validate
+from usage_pipeline.checks.validation import Validate, validate_here
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +66,7 @@ EXPECTATION_RULES = expectation_rules(EXPECTATION_SUITES)
 
 
 def expectations_that_hold(
-    con: duckdb.DuckDBPyConnection, expected: Sequence[TableExpectation], validate: Validate = validate
+    con: duckdb.DuckDBPyConnection, expected: Sequence[TableExpectation], validate: Validate = validate_here
 ) -> set[str]:
     """Names of the expectations that hold; each table is looked at once.
 
@@ -78,14 +78,15 @@ def expectations_that_hold(
     for expectation in expected:
         by_table[expectation.suite.table].append(expectation)
     held: set[str] = set()
+    asked: list[Callable[[], set[str]]] = []
     for of_table in by_table.values():
         suite = of_table[0].suite
         statements = [expectation.statement for expectation in of_table]
         if suite.evaluated_by == "sql" or _row_count(con, suite) > MOST_FRAME_ROWS:
             held |= hold_in_sql(con, suite, statements)
         else:
-            held |= hold_by_great_expectations(con, suite, statements, validate)
-    return held
+            asked.append(hold_by_great_expectations(con, suite, statements, validate))
+    return held.union(*(held_of_table() for held_of_table in asked))
 
 
 def _row_count(con: duckdb.DuckDBPyConnection, suite: Suite) -> int:
@@ -98,9 +99,9 @@ def _row_count(con: duckdb.DuckDBPyConnection, suite: Suite) -> int:
 
 
 def hold_by_great_expectations(
-    con: duckdb.DuckDBPyConnection, suite: Suite, statements: Sequence[Statement], validate: Validate = validate
-) -> set[str]:
-    """Names of the statements that hold, by one validation of one frame."""
+    con: duckdb.DuckDBPyConnection, suite: Suite, statements: Sequence[Statement], validate: Validate = validate_here
+) -> Callable[[], set[str]]:
+    """Asks by one validation of one frame; what it returns waits for the names of the statements that hold."""
     conditions = list(dict.fromkeys(statement.where for statement in statements if statement.where))
     # Statements may need the same one, such as a key column without NULL: a suite may keep one of two that are equal.
     asked: list[tuple[str, dict[str, Any]]] = []
@@ -116,9 +117,16 @@ def hold_by_great_expectations(
                 asked.append((type_name, arguments))
                 needed_by.append(set())
             needed_by[asked.index((type_name, arguments))].add(statement.name)
-    answers = validate(suite.table, frame_of(con, suite, statements, conditions), asked) if asked else []
-    failed = {name for names, holds in zip(needed_by, answers, strict=True) if not holds for name in names}
-    return {statement.name for statement in statements} - failed
+    every_name = {statement.name for statement in statements}
+    if not asked:
+        return lambda: every_name
+    answers = validate(suite.table, frame_of(con, suite, statements, conditions), asked)
+
+    def held() -> set[str]:
+        failed = (names for names, holds in zip(needed_by, answers(), strict=True) if not holds)
+        return every_name.difference(*failed)
+
+    return held
 
 
 def frame_of(

@@ -12,8 +12,11 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
+from queue import Queue
+from threading import Thread
 from typing import IO, TYPE_CHECKING, Any, Self, TypeAlias, cast
 
 if TYPE_CHECKING:
@@ -23,16 +26,25 @@ if TYPE_CHECKING:
 Asked: TypeAlias = Sequence[tuple[str, dict[str, Any]]]
 """Expectations of one table, each by type and arguments."""
 
-Validate: TypeAlias = "Callable[[str, pd.DataFrame, Asked], list[bool]]"
-"""Whether each expectation holds of the table's frame, in the order asked."""
+Answers: TypeAlias = Callable[[], list[bool]]
+"""Whether each expectation holds, in the order asked; to be called once, in the order of the questions."""
+
+Validate: TypeAlias = "Callable[[str, pd.DataFrame, Asked], Answers]"
+"""Asks of a table's frame; what it returns waits for the answers."""
 
 
 class ExpectationError(RuntimeError):
     """An expectation could not be evaluated: neither passed nor failed."""
 
 
+def validate_here(table: str, frame: "pd.DataFrame", asked: Asked) -> Answers:
+    """Asks Great Expectations in this process."""
+    answers = validate(table, frame, asked)
+    return lambda: answers
+
+
 def validate(table: str, frame: "pd.DataFrame", asked: Asked) -> list[bool]:
-    """Whether each expectation holds of the frame, by Great Expectations in this process.
+    """Whether each expectation holds of the frame, by Great Expectations.
 
     Raises:
         ExpectationError: one raised, for example because it does not suit the column's type.
@@ -107,25 +119,34 @@ class ValidationProcess:
         self._process.kill()
         self._process.communicate()
 
-    def validate(self, table: str, frame: "pd.DataFrame", asked: Asked) -> list[bool]:
-        """The same as `validate`, in the process.
+    def validate(self, table: str, frame: "pd.DataFrame", asked: Asked) -> Answers:
+        """Asks in the process, which answers while this one goes on.
 
         Raises:
-            ExpectationError: as `validate` does, or because the process ended.
+            ExpectationError: as `validate` does, or because the process ended; also when the answers are waited for.
         """
-        questions, answers = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
-        try:
+        with self._alive(table):
+            questions = cast(IO[bytes], self._process.stdin)
             pickle.dump((table, frame, asked), questions)
             questions.flush()
-            answer: list[bool] | str = pickle.load(answers)  # noqa: S301  (from the process that we started)
+        return lambda: self._answers(table)
+
+    def _answers(self, table: str) -> list[bool]:
+        with self._alive(table):
+            answer: list[bool] | str = pickle.load(cast(IO[bytes], self._process.stdout))  # noqa: S301  (we started it)
+        if isinstance(answer, str):
+            raise ExpectationError(answer)
+        return answer
+
+    @contextmanager
+    def _alive(self, table: str) -> Generator[None]:
+        try:
+            yield
         except (BrokenPipeError, EOFError) as error:
             raise ExpectationError(
                 f"{table}: the process that asks Great Expectations ended with exit code {self._process.wait()}. "
                 "Run again; if it was killed, this machine needs more memory."
             ) from error
-        if isinstance(answer, str):
-            raise ExpectationError(answer)
-        return answer
 
 
 def serve() -> None:
@@ -136,14 +157,23 @@ def serve() -> None:
     # Whatever a library prints is no answer.
     sys.stdout = sys.stderr
     _batch_definition()
-    while True:
+    # Read as they come, so that whoever asks need not wait until the questions before are answered. Only now: a question
+    # imports pandas, which two threads had better not do at once.
+    questions: Queue[tuple[str, pd.DataFrame, Asked] | None] = Queue()
+    Thread(target=_read_questions, args=(questions,), daemon=True).start()
+    while (question := questions.get()) is not None:
         try:
-            table, frame, asked = pickle.load(sys.stdin.buffer)  # noqa: S301  (from the process that started this one)
-        except EOFError:
-            return
-        try:
-            answer: list[bool] | str = validate(table, frame, asked)
+            answer: list[bool] | str = validate(*question)
         except ExpectationError as error:
             answer = str(error)
         pickle.dump(answer, answers)
         answers.flush()
+
+
+def _read_questions(questions: "Queue[tuple[str, pd.DataFrame, Asked] | None]") -> None:
+    while True:
+        try:
+            questions.put(pickle.load(sys.stdin.buffer))  # noqa: S301  (from the process that started this one)
+        except EOFError:
+            questions.put(None)
+            return
