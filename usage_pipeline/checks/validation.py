@@ -157,8 +157,8 @@ def serve() -> None:
     # Whatever a library prints is no answer.
     sys.stdout = sys.stderr
     _batch_definition()
-    # Read as they come, so that whoever asks need not wait until the questions before are answered. Only now: a question
-    # imports pandas, which two threads had better not do at once.
+    # Read as they come, so that whoever asks need not wait until the questions before are answered. Only now: a
+    # question imports pandas, which two threads had better not do at once.
     questions: Queue[tuple[str, pd.DataFrame, Asked] | None] = Queue()
     Thread(target=_read_questions, args=(questions,), daemon=True).start()
     while (question := questions.get()) is not None:
