@@ -46,6 +46,7 @@ def test_the_section_equals_the_tables_and_follows_its_filters(
     foot = values.locator('tfoot td[data-column="net_usd"]')
     assert Decimal(foot.get_attribute("data-value")) == sum(net for _, net in money)
     assert foot.inner_text().startswith("\u2212")
+    assert "unknown" not in values.locator("tfoot").inner_text()
 
     tile = opened.tab.locator("#q-tile-seats")
     assert tile.inner_text().split() == ["4", "of", "6,", "2026-11"]

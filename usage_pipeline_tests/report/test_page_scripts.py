@@ -384,3 +384,19 @@ def test_which_filters_act_on_users(blank: Page, chosen: dict[str, str], fits: b
     row = {"account_id": "1", "region": "eu-central-1", "user_id": "ada"}
     nothing = dict.fromkeys(("account", "region", "model", "endpoint", "tag", "application", "caller"), "")
     assert blank.evaluate("([row, chosen]) => qFits(row, chosen)", [row, nothing | chosen]) is fits
+
+
+def test_users_who_were_put_together_are_one_row_that_no_caller_filter_finds(blank: Page) -> None:
+    place = {"account_id": "1", "region": "eu-central-1", "product": "kiro", "usage_date": "2026-11-15"}
+    rows = [
+        place | {"user_id": "ada", "user_email": None, "merged_users": 0, "interactions": 4, "token_source": "counted"},
+        place | {"user_id": None, "user_email": None, "merged_users": 7, "interactions": 9, "token_source": None},
+        place | {"user_id": None, "user_email": None, "merged_users": 0, "interactions": 1, "token_source": None},
+    ]
+    users = blank.evaluate("rows => qUsers(rows)", rows)
+    assert [(row["user_id"], row["merged_users"], row["interactions"], row["active_days"]) for row in users] == [
+        (None, 7, 9, 1),
+        ("ada", 0, 4, 1),
+        (None, 0, 1, 1),
+    ]
+    assert blank.evaluate("rows => rows.filter((row) => qFits(row, { caller: 'a' })).length", rows) == 1

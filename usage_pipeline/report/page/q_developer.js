@@ -45,7 +45,8 @@ const qExact = (key) => numberColumn(key, qWords().columns[key], null, (row) => 
 const qMoney = (key) => ({
   key, label: qWords().columns[key], unit: words.costs.dollars, isNumber: true,
   value: (row) => (row[key] === null || row[key] === undefined ? null : Number(row[key])),
-  cell: (row) => numberCell(row[key] ?? null, key, (text) => signedMoney(signedPicodollars(text))),
+  // A total has no price of its own.
+  cell: (row) => (row.is_total && !(key in row) ? element("td", {}) : numberCell(row[key] ?? null, key, (text) => signedMoney(signedPicodollars(text)))),
   csv: (row) => row[key] ?? null,
 });
 
@@ -63,8 +64,8 @@ const Q_COLUMNS = {
   kinds: () => [qKindColumn(), qNumber("amount"), qNumber("people")],
   tokens: () => [qKindColumn(), qWordColumn("token_source"), qRequestsColumn(), qTokens("input_tokens"), qTokens("output_tokens")],
   limits: () => [
-    qUserColumn(), qPlaceColumn(), qDayColumn("usage_month", (row) => row.usage_month.slice(0, 7)), qWordColumn("limit_name"), qExact("used"), qExact("limit"),
-    qPercent("used_share"), qExact("projected"), qPercent("projected_share"), qDayColumn("reaches_limit_on"), qStatusColumn(),
+    qUserColumn(), qPlaceColumn(), qDayColumn("usage_month", (row) => row.usage_month.slice(0, 7)), qWordColumn("limit_name"), qStatusColumn(), qExact("used"), qExact("limit"),
+    qPercent("used_share"), qExact("projected"), qPercent("projected_share"), qDayColumn("reaches_limit_on"),
     qNumber("unknown_days"), qDayColumn("known_through"),
   ],
   values: () => [
