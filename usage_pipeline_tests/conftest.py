@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from usage_pipeline.config import Settings
@@ -15,6 +16,10 @@ from usage_pipeline_tests.pipeline_runs import ORGANISATION, copy_of_whole_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# How long an example takes says more about what else the machine does; speed is measured in benchmarks/.
+hypothesis.settings.register_profile("any_machine", deadline=None)
+hypothesis.settings.load_profile("any_machine")
 
 LONGEST_FIRST = (
     "test_pipeline.py",

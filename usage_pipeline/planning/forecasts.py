@@ -6,6 +6,7 @@ Here: robust trend lines of daily peaks and their resampled intervals. Not here:
 
 import datetime as dt
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Literal
 
 import numpy as np
@@ -215,7 +216,8 @@ def _weekday(length: int) -> Integers:
 def _slopes_and_levels(values: Floats) -> tuple[Floats, Floats]:
     rows = np.atleast_2d(values)
     slopes = seasonal_slope(rows)
-    return slopes, np.nanmedian(rows - slopes[:, None] * _days(rows.shape[1]), axis=1)
+    known = ~np.isnan(rows[0])
+    return slopes, np.median((rows - slopes[:, None] * _days(rows.shape[1]))[:, known], axis=1)
 
 
 def _line(peaks: Floats, scale: Scale) -> _Line:
@@ -227,11 +229,13 @@ def _line(peaks: Floats, scale: Scale) -> _Line:
     weekdays, residuals = np.zeros(WEEK), np.full(len(rest), np.nan)
     for weekday in range(WEEK):
         at = np.flatnonzero((_weekday(len(peaks)) == weekday) & ~np.isnan(rest))
-        if len(at):
-            weekdays[weekday] = np.median(rest[at])
-        for each in at:
-            others = rest[at[at != each]]
-            residuals[each] = rest[each] - (np.median(others) if len(others) else 0.0)
+        # A handful of numbers, thousands of times: NumPy takes twenty times as long for each.
+        alike = rest[at].tolist()
+        if alike:
+            weekdays[weekday] = median(alike)
+        for position, day in enumerate(at):
+            others = alike[:position] + alike[position + 1 :]
+            residuals[day] = alike[position] - (median(others) if others else 0.0)
     return _Line(scale, float(slopes[0]), float(levels[0]), weekdays, residuals)
 
 
