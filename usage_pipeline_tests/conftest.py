@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from usage_pipeline.config import Settings
+from usage_pipeline.config import CONFIG_VARIABLE, Settings
 from usage_pipeline.runs import RunOutcome
 from usage_pipeline.sandbox import RunningSandbox, start_in_thread
 from usage_pipeline_tests.pipeline_runs import ORGANISATION, copy_of_whole_run
@@ -54,6 +54,17 @@ def pytest_collection_finish() -> None:
     """Leave what importing made out of every later garbage collection: a million objects that live to the end."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _no_configuration_is_left() -> Iterator[None]:
+    """A command that is run in this process names its configuration for all that follows."""
+    before = os.environ.get(CONFIG_VARIABLE)
+    yield
+    if before is None:
+        os.environ.pop(CONFIG_VARIABLE, None)
+    else:
+        os.environ[CONFIG_VARIABLE] = before
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ def dashboard(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
             yield Dashboard(f"http://127.0.0.1:{port}", file)
         finally:
             process.terminate()
-            process.communicate()
+            process.wait()
 
 
 def _wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
