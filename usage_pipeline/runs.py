@@ -10,7 +10,7 @@ import logging
 import socket
 import sys
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -30,7 +30,7 @@ RUN_HERE_TAG = "usage_pipeline/run_on_host"
 """Marks a run that a command executed in its own process, with the host's name."""
 
 FEW_DAYS = 7
-"""From so many days on, Great Expectations is imported when it is needed, and not in a process of its own before."""
+"""A run of fewer days keeps the warehouse open and has Great Expectations imported beside it from its beginning."""
 
 INSTANCE_SETTINGS = """\
 # Written by usage-pipeline. DuckDB takes one writer: every asset that writes is in the pool `warehouse`.
@@ -153,11 +153,7 @@ def run_days(
         "dagster/asset_partition_range_start": first.isoformat(),
         "dagster/asset_partition_range_end": last.isoformat(),
     }
-    # A long run needs its memory for what it reads, and does not notice two seconds.
-    if (last - first).days >= FEW_DAYS or "great_expectations" in sys.modules:
-        return _run_job(settings, instance, DAILY_JOB, days, progress)
-    with ValidationProcess() as process:
-        return _run_job(settings, instance, DAILY_JOB, days, progress, RuleResults(process.validate))
+    return _run_job(settings, instance, DAILY_JOB, days, progress, is_short=(last - first).days < FEW_DAYS)
 
 
 def restate_days(
@@ -190,12 +186,17 @@ def _run_job(
     name: str,
     tags: Mapping[str, str],
     progress: Progress,
-    rule_results: RuleResults | None = None,
+    is_short: bool = False,
 ) -> RunOutcome:
-    definitions = build_definitions(settings, {"steps": _step_logger(progress)}, rule_results)
-    job = definitions.resolve_job_def(name)
-    progress.begin(len(job.nodes))
-    with Warehouse(database=str(settings.warehouse_file)).kept_open():
+    """Execute the job here. A long run needs its memory for what it reads; a short one has some to spare for speed."""
+    with ExitStack() as stack:
+        rule_results = None
+        if is_short:
+            stack.enter_context(Warehouse(database=str(settings.warehouse_file)).kept_open())
+            if "great_expectations" not in sys.modules:
+                rule_results = RuleResults(stack.enter_context(ValidationProcess()).validate)
+        job = build_definitions(settings, {"steps": _step_logger(progress)}, rule_results).resolve_job_def(name)
+        progress.begin(len(job.nodes))
         result = job.execute_in_process(
             instance=instance,
             run_config={"loggers": {"steps": {}}},
