@@ -31,6 +31,7 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         self._engines: dict[str, Engine] = {}
+        self._tables: set[str] = set()
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -45,6 +46,12 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
                 pass
         with self._db_lock, self._engine(shard).begin() as connection:
             yield connection
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the files have the table; one that they have they keep, and Dagster asks at every check."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     def _engine(self, shard: str) -> Engine:
         if shard not in self._engines:
