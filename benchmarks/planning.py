@@ -114,6 +114,7 @@ TABLES = f"""
         0::bigint as cache_read_tokens,
         0::bigint as cache_write_tokens,
         0::bigint as cache_write_1h_tokens,
+        sum(input_tokens + 5 * output_tokens)::bigint as consumed_tokens,
         map {{'team': application}} as tags,
         sum(input_tokens * 0.000003)::decimal(38, 12) as cost_usd,
         0::bigint as unpriced_calls,
