@@ -213,6 +213,22 @@ def test_minutes_whose_cause_can_be_seen_get_the_true_one() -> None:
     assert {scarce: right[scarce] / seen[scarce] >= 0.95 for scarce in seen} == dict.fromkeys(seen, True)
 
 
+def test_over_all_scenarios_95_percent_of_what_can_be_seen_is_right() -> None:
+    minutes = [minute for named in CAUSE_SCENARIOS for minute in throttled_minutes(*named) if minute.is_identifiable]
+    assert np.mean([minute.verdict.cause in minute.causes for minute in minutes]) >= 0.95
+
+
+def test_where_every_quota_is_scarce_a_minute_that_fits_one_cause_has_it() -> None:
+    fitting: list[bool] = []
+    for kind, seed, scarce in CAUSE_SCENARIOS:
+        if scarce == "all":
+            for minute in throttled_minutes(kind, seed, scarce):
+                visible: set[str] = {rule.cause for rule in RULES if rule.likely.holds(minute.values)}
+                fitting += [visible <= minute.causes] if len(visible) == 1 else []
+    assert len(fitting) > 500
+    assert np.mean(fitting) >= 0.95
+
+
 def test_no_minute_gets_a_wrong_certain_cause_even_where_every_quota_is_scarce() -> None:
     certain = 0
     for kind, seed, scarce in CAUSE_SCENARIOS:
