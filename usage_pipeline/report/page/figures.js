@@ -1,10 +1,14 @@
 // A chart with its caption, its table and its place on paper; drawn when it comes into sight.
 // Not here: what a chart shows (pool_charts.js, costs.js), its colours (report.css).
 
-// The chart library is unpacked when the first chart is seen. The page's policy knows its digest.
+// The chart library is unpacked beside the making of the tables, and run when the first chart is seen. The page's policy
+// knows its digest.
+let unpackedLibrary = null;
+const libraryText = () => (unpackedLibrary ??= unpackText("chart-library"));
+
 let library = null;
 function chartLibrary() {
-  library ??= unpackText("chart-library").then((text) => {
+  library ??= libraryText().then((text) => {
     const script = element("script");
     script.textContent = text;
     document.head.append(script);

@@ -20,6 +20,7 @@ async function start() {
     return;
   }
   document.documentElement.dataset.scripted = "true";
+  if (byId("chart-library")) libraryText();
   const search = new Search();
   const help = helpDialog();
   makeDisplayControls(search, help);
