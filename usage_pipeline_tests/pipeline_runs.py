@@ -128,14 +128,34 @@ def contents(warehouse: Path) -> Mapping[str, tuple[int, int]]:
 
 
 def _content(con: duckdb.DuckDBPyConnection, name: str) -> tuple[int, int]:
-    left_out = CHANGES_WITH_EACH_RUN.get(name, ())
-    names = [row[0] for row in con.execute(f"describe {name}").fetchall() if row[0] not in left_out]
-    columns = ", ".join(f'"{column}"' for column in names)
     row = con.execute(
-        f"select count(*), coalesce(bit_xor(hash(t)), 0) from (select {columns} from {name}) as t"
+        f"select count(*), coalesce(bit_xor(hash(t)), 0) from (select {_compared_columns(con, name)} from {name}) as t"
     ).fetchone()
     assert row is not None
     return row
+
+
+def _compared_columns(con: duckdb.DuckDBPyConnection, name: str) -> str:
+    left_out = CHANGES_WITH_EACH_RUN.get(name, ())
+    names = [row[0] for row in con.execute(f"describe {name}").fetchall() if row[0] not in left_out]
+    return ", ".join(f'"{column}"' for column in names)
+
+
+def assert_same_contents(ours: Path, theirs: Path) -> None:
+    """Fail with the rows in which two warehouses differ, as few as tell what is wrong."""
+    if contents(ours) == contents(theirs):
+        return
+    with duckdb.connect(str(ours), read_only=True) as con:
+        con.execute(f"attach '{theirs}' as theirs (read_only)")
+        different = [name for name, content in contents(ours).items() if contents(theirs).get(name) != content]
+        told = {
+            name: rows_that_differ(con, _compared(con, name, ""), _compared(con, name, "theirs.")) for name in different
+        }
+    pytest.fail(f"{ours.name} and its counterpart differ in: {told or 'the tables they have'}")
+
+
+def _compared(con: duckdb.DuckDBPyConnection, name: str, database: str) -> str:
+    return f"select {_compared_columns(con, name)} from {database}{name}"
 
 
 MEASURES = """

@@ -238,4 +238,4 @@ def test_days_one_by_one_give_the_same_tables_as_one_range(
     for day in DAYS:
         assert run_in_memory(settings, organisation, day, day).succeeded
 
-    assert contents(settings.warehouse_file) == contents(whole.warehouse_file)
+    assert_same_contents(settings.warehouse_file, whole.warehouse_file)

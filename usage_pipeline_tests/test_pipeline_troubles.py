@@ -19,7 +19,7 @@ from usage_pipeline_tests.pipeline_runs import (
     FIRST_DAY,
     MEASURES,
     TODAY,
-    contents,
+    assert_same_contents,
     rows_that_differ,
     run_in_memory,
     write_settings,
@@ -61,8 +61,8 @@ def test_a_killed_run_is_made_good_by_the_next(
     assert last.returncode in (0, 2), last.stderr
     assert "ended before it was over" in last.stderr
     whole: Settings = request.getfixturevalue("whole_run")[0]
-    assert contents(settings.warehouse_file) == contents(whole.warehouse_file)
-    assert contents(settings.published_file) == contents(whole.published_file)
+    assert_same_contents(settings.warehouse_file, whole.warehouse_file)
+    assert_same_contents(settings.published_file, whole.published_file)
 
 
 def test_passing_troubles_of_aws_change_nothing(
@@ -74,7 +74,7 @@ def test_passing_troubles_of_aws_change_nothing(
 
     assert run_in_memory(settings, organisation).succeeded
 
-    assert contents(settings.warehouse_file) == contents(whole.warehouse_file)
+    assert_same_contents(settings.warehouse_file, whole.warehouse_file)
 
 
 def test_a_denied_scope_leaves_the_others_whole_and_fails_its_check(
