@@ -16,6 +16,7 @@ from usage_pipeline_tests.pipeline_runs import (
     FIRST_DAY,
     MEASURES,
     TODAY,
+    assert_same_contents,
     contents,
     rows_that_differ,
     run,
