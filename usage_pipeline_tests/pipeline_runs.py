@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 from usage_pipeline.config import Settings, load_settings
+from usage_pipeline.event_log import open_instance
 from usage_pipeline.runs import RunOutcome, prepare_instance_folder, run_days
 from usage_pipeline.sandbox import RunningSandbox, SandboxOptions
 from usage_pipeline.sandbox.prices import write_prices
@@ -85,7 +86,7 @@ class Unheard:
 def run(settings: Settings, sandbox: RunningSandbox, first: dt.date = FIRST_DAY, last: dt.date = TODAY) -> RunOutcome:
     """Run the days on an on-disk Dagster instance beside the warehouse."""
     home = prepare_instance_folder(settings.dagster_home)
-    with pointed_at(sandbox), dg.DagsterInstance.from_config(str(home)) as instance:
+    with pointed_at(sandbox), open_instance(home) as instance:
         return run_days(settings, instance, first, last, progress=Unheard())
 
 

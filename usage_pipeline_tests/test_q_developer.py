@@ -16,6 +16,7 @@ from usage_pipeline.aws.bucket_objects import Bucket, LogObject
 from usage_pipeline.aws.errors import ReadingError
 from usage_pipeline.config import Settings
 from usage_pipeline.doctor import examine
+from usage_pipeline.event_log import open_instance
 from usage_pipeline.q_developer.tokenizer import token_counter
 from usage_pipeline.sandbox import MARKER, RunningSandbox
 from usage_pipeline.sandbox.q_developer_files import BUCKET
@@ -51,7 +52,7 @@ def read(
         "aws": AwsAccess(settings),
         "warehouse": Warehouse(database=str(settings.warehouse_file)),
     }
-    with pointed_at(sandbox), dg.DagsterInstance.from_config(str(home)) as instance:
+    with pointed_at(sandbox), open_instance(home) as instance:
         result = dg.materialize(
             [raw_q_developer],
             instance=instance,
