@@ -2,6 +2,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from usage_pipeline.event_log import KeptOpenEventLogStorage, open_instance
 from usage_pipeline.runs import prepare_instance_folder
@@ -18,6 +19,9 @@ def calls(context: dg.AssetExecutionContext):
 @dg.asset
 def broken() -> None:
     raise RuntimeError("broken")
+
+
+PLANNED = (dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED)
 
 
 @pytest.fixture
@@ -80,6 +84,24 @@ def test_a_failed_run_is_stored_and_written_back(home: Path) -> None:
     assert not logs_not_written_back(home)
     with dg.DagsterInstance.from_config(str(home)) as reader:
         assert ("STEP_FAILURE", "broken") in events_of(reader, run_id)
+
+
+def test_a_batch_is_stored_whole_or_not_at_all(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_instance(home) as instance:
+        run_id = dg.materialize([calls], instance=instance).run_id
+        storage = instance.event_log_storage
+        planned = [entry for entry in instance.all_logs(run_id) if entry.dagster_event_type in PLANNED]
+        assert len(planned) == len(PLANNED)
+        before = events_of(instance, run_id)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(SqliteEventLogStorage, "store_asset_check_event", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                storage.store_event_batch(planned)
+        assert events_of(instance, run_id) == before
+
+        storage.store_event_batch(planned)
+        assert len(events_of(instance, run_id)) == len(before) + len(planned)
 
 
 @pytest.mark.parametrize(
