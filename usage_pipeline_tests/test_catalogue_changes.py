@@ -21,13 +21,12 @@ from usage_pipeline.catalogue_changes import (
     regions_known,
     unanswered_in,
 )
-from usage_pipeline.warehouse import prepare_tables
+from usage_pipeline_tests.empty_warehouse import empty_warehouse
 
 
 @pytest.fixture
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as con:
-        prepare_tables(con)
+    with empty_warehouse() as con:
         con.execute("insert into raw.scopes values ('111122223333', 'us-east-1', 'production', 'aws', true)")
         yield con
 

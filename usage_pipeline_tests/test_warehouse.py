@@ -39,6 +39,7 @@ from usage_pipeline.warehouse import (
     replace_series,
     upsert,
 )
+from usage_pipeline_tests.empty_warehouse import empty_warehouse
 
 DAY = date(2026, 11, 14)
 EARLIER = date(2026, 11, 13)
@@ -114,6 +115,17 @@ def test_it_is_a_duckdb_resource_with_every_stored_table(warehouse: Warehouse) -
 def test_tables_and_columns_say_what_they_hold(con: duckdb.DuckDBPyConnection) -> None:
     comment = "select comment from duckdb_columns() where table_name = 'scopes' and column_name = 'region'"
     assert con.execute(comment).fetchone() == ("source Region: where callers send their requests",)
+
+
+def test_the_empty_warehouse_of_other_tests_has_the_same_tables(con: duckdb.DuckDBPyConnection) -> None:
+    columns = """
+        select schema_name, table_name, column_name, column_index, data_type, is_nullable, column_default
+        from duckdb_columns() where not internal order by all
+    """
+    constraints = "select table_name, constraint_type, constraint_text from duckdb_constraints() order by all"
+    with empty_warehouse() as quick:
+        for asked in (columns, constraints):
+            assert quick.execute(asked).fetchall() == con.execute(asked).fetchall()
 
 
 def test_the_connection_is_closed_when_the_work_fails(warehouse: Warehouse) -> None:

@@ -10,7 +10,7 @@ from usage_pipeline.aws.errors import Shortfall
 from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.source_reading import Listing, ScopeReading
 from usage_pipeline.raw_tables import CUSTOM_DEPLOYMENTS, INFERENCE_PROFILES
-from usage_pipeline.warehouse import prepare_tables
+from usage_pipeline_tests.empty_warehouse import empty_warehouse
 
 SCOPE = Scope("111122223333", "production", "us-east-1", "aws")
 YESTERDAY, TODAY = dt.date(2026, 11, 14), dt.date(2026, 11, 15)
@@ -19,8 +19,7 @@ DENIED = Shortfall("denied", "1 of 1 application inference profiles: ListTagsFor
 
 @pytest.fixture
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as con:
-        prepare_tables(con)
+    with empty_warehouse() as con:
         yield con
 
 

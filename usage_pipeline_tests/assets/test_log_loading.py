@@ -17,6 +17,7 @@ from usage_pipeline.assets.raw_invocations import INVOCATION_LOGS
 from usage_pipeline.aws.errors import Shortfall
 from usage_pipeline.warehouse import prepare_tables
 from usage_pipeline_tests.assets.log_samples import DAY, MARKER, SCOPE, FakeLogs, record, stored_columns
+from usage_pipeline_tests.empty_warehouse import empty_warehouse
 
 NEXT_DAY = dt.date(2026, 11, 15)
 IN_THREE_DAYS = dt.date(2026, 11, 17)
@@ -25,8 +26,7 @@ LOOK_BACK = (DAY, NEXT_DAY, dt.date(2026, 11, 16), IN_THREE_DAYS)
 
 @pytest.fixture
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(":memory:") as con:
-        prepare_tables(con)
+    with empty_warehouse() as con:
         yield con
 
 
@@ -49,8 +49,7 @@ def load(con: duckdb.DuckDBPyConnection, logs: FakeLogs, folder: Path, *days: dt
 
 def in_order(tmp_path: Path, logs: FakeLogs) -> list[tuple[Any, ...]]:
     """The table that one load of everything into an empty warehouse makes."""
-    with duckdb.connect(":memory:") as other:
-        prepare_tables(other)
+    with empty_warehouse() as other:
         load(other, logs, tmp_path / "in-order", *LOOK_BACK)
         return stored_columns(other, "*")
 

@@ -17,16 +17,16 @@ from usage_pipeline.aws.log_listing import KnownDelivery
 from usage_pipeline.log_files.parts import FileResult
 from usage_pipeline.log_files.quarantine import QuarantinedRecord
 from usage_pipeline.raw_tables import LOG_DELIVERY
-from usage_pipeline.warehouse import arrow_schema, prepare_tables, replace_all
+from usage_pipeline.warehouse import arrow_schema, replace_all
 from usage_pipeline_tests.assets.log_samples import DAY, SCOPE, moment, request, stored_columns, write_part
+from usage_pipeline_tests.empty_warehouse import empty_warehouse
 
 NEXT_DAY = dt.date(2026, 11, 15)
 
 
 @pytest.fixture
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(":memory:") as con:
-        prepare_tables(con)
+    with empty_warehouse() as con:
         yield con
 
 
@@ -148,8 +148,7 @@ def test_any_division_into_loads_ends_in_the_same_table(
         request(f"r{number % 40}", f"1{number % 3 + 3}T08:00", output_tokens=chance.choice([None, 1, 2]))
         for number in range(120)
     ]
-    with duckdb.connect(":memory:") as other:
-        prepare_tables(other)
+    with empty_warehouse() as other:
         store(other, tmp_path / "whole", *rows)
         expected = stored_columns(other, "*")
 

@@ -17,7 +17,7 @@ from usage_pipeline.aws.read_plan import ACCOUNT_TOTAL, SeriesRead, SeriesState
 from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.source_reading import ScopeReading
 from usage_pipeline.raw_tables import CLOUDWATCH_METRICS, MAX_TOKENS_METRIC
-from usage_pipeline.warehouse import prepare_tables
+from usage_pipeline_tests.empty_warehouse import empty_warehouse
 
 NOW = dt.datetime(2026, 11, 15, 10, 30, 40)
 YESTERDAY, TODAY = dt.date(2026, 11, 14), dt.date(2026, 11, 15)
@@ -30,8 +30,7 @@ THROTTLED = Shortfall("throttled", "GetMetricData: Throttling: Rate exceeded")
 
 @pytest.fixture
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as con:
-        prepare_tables(con)
+    with empty_warehouse() as con:
         yield con
 
 

@@ -12,8 +12,9 @@ from usage_pipeline.assets.planning import planning_rows
 from usage_pipeline.planning_evidence import max_tokens_evidence, quota_evidence
 from usage_pipeline.planning_inputs import Days, daily_peaks, newest_whole_days, used_pools
 from usage_pipeline.planning_tables import PLANNING_TABLES, QUOTA_RECOMMENDATIONS
-from usage_pipeline.warehouse import arrow_schema, prepare_tables
+from usage_pipeline.warehouse import arrow_schema
 from usage_pipeline_tests.assets.planning_sample import NOVA_POOL, SONNET_POOL, TODAY, TPM_LIMIT, planning_store
+from usage_pipeline_tests.empty_warehouse import empty_warehouse
 from usage_pipeline_tests.marts.factory import ACCOUNT, DAY, NOVA
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -50,8 +51,7 @@ def only(found: list[dict[str, Any]], **columns: object) -> dict[str, Any]:
 
 
 def test_an_empty_warehouse_gives_empty_tables() -> None:
-    with duckdb.connect() as con:
-        prepare_tables(con)
+    with empty_warehouse() as con:
         con.execute("create table staging.stg_cloudwatch_coverage (usage_date date, covered_until timestamp)")
 
         assert {table: made.num_rows for table, made in planning_rows(con).items()} == dict.fromkeys(PLANNING_TABLES, 0)

@@ -13,7 +13,8 @@ import pytest
 
 from usage_pipeline.assets.log_storage import LoggedTable, store_load
 from usage_pipeline.assets.q_developer_reading import ACTIVITY, PROMPTS
-from usage_pipeline.warehouse import arrow_schema, prepare_tables
+from usage_pipeline.warehouse import arrow_schema
+from usage_pipeline_tests.empty_warehouse import empty_warehouse
 
 DAY = dt.date(2026, 11, 14)
 PLACE = {"usage_date": DAY, "account_id": "111122223333", "region": "eu-central-1", "product": "q_developer"}
@@ -21,8 +22,7 @@ PLACE = {"usage_date": DAY, "account_id": "111122223333", "region": "eu-central-
 
 @pytest.fixture
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(":memory:") as con:
-        prepare_tables(con)
+    with empty_warehouse() as con:
         yield con
 
 

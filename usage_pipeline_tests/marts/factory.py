@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from usage_pipeline import raw_tables as raw
@@ -20,12 +19,12 @@ from usage_pipeline.sql_models import load_models
 from usage_pipeline.warehouse import (
     SeriesWindow,
     arrow_schema,
-    prepare_tables,
     record_source_status,
     replace_all,
     replace_days,
     replace_series,
 )
+from usage_pipeline_tests.empty_warehouse import empty_warehouse
 
 ACCOUNT = "111122223333"
 ACCOUNT_NAME = "production"
@@ -100,9 +99,7 @@ class Store:
 
     def __init__(self, *wanted: str) -> None:
         self._wanted = wanted
-        # A few rows give a second thread nothing to do, and starting it costs more than they do.
-        self.con = duckdb.connect(":memory:", config={"threads": 1})
-        prepare_tables(self.con)
+        self.con = empty_warehouse()
         self._rows: dict[str, list[dict[str, Any]]] = {}
         self.endpoint_prefix("us", "geo")
         self.endpoint_prefix("global", "global")

@@ -21,7 +21,8 @@ from usage_pipeline.report.packing import unpacked
 from usage_pipeline.report.render import report_html
 from usage_pipeline.sql_builds import build
 from usage_pipeline.sql_models import load_models
-from usage_pipeline.warehouse import note_changed_days, prepare_tables
+from usage_pipeline.warehouse import note_changed_days
+from usage_pipeline_tests.empty_warehouse import empty_warehouse
 from usage_pipeline_tests.report.cost_sample import (
     HOSTILE_APPLICATION,
     HOSTILE_ROLE,
@@ -226,8 +227,7 @@ def test_warehouse_without_logs_says_so_in_one_line(report: Report, page: str) -
 
 
 def test_empty_warehouse_has_no_costs() -> None:
-    with duckdb.connect() as con:
-        prepare_tables(con)
+    with empty_warehouse() as con:
         make_empty_marts(con)
         report = read_report(con, ReportSettings(), GENERATED_AT)
     assert report.costs == Costs()
@@ -235,8 +235,7 @@ def test_empty_warehouse_has_no_costs() -> None:
 
 
 def test_logs_without_cloudwatch_show_their_own_days() -> None:
-    with duckdb.connect() as con:
-        prepare_tables(con)
+    with empty_warehouse() as con:
         insert(con, SCOPES, [PRODUCTION | {"account_name": "production", "is_configured": True}])
         for table, table_rows in log_rows().items():
             insert(con, table, table_rows)

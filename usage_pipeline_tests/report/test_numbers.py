@@ -4,7 +4,7 @@ from usage_pipeline.config import ReportSettings
 from usage_pipeline.raw_tables import SOURCE_STATUS
 from usage_pipeline.report.contents import Pool, Quota, Report
 from usage_pipeline.report.numbers import read_report
-from usage_pipeline.warehouse import prepare_tables
+from usage_pipeline_tests.empty_warehouse import empty_warehouse
 from usage_pipeline_tests.report.sample import (
     COVERED_UNTIL,
     DAYS,
@@ -191,8 +191,7 @@ def test_only_configured_windows_are_read(sample: duckdb.DuckDBPyConnection) -> 
 
 
 def test_account_that_could_not_be_reached_is_named() -> None:
-    with duckdb.connect() as con:
-        prepare_tables(con)
+    with empty_warehouse() as con:
         make_empty_marts(con)
         insert(
             con,
