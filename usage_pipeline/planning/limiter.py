@@ -84,7 +84,8 @@ class Bucket:
     """Refills evenly, one sixtieth of the quota per second, up to one minute's quota; full at the beginning.
 
     At the end of a call, what it reserved and did not take comes back; what it took beyond is taken then, which can
-    push the level below zero.
+    push the level below zero. Calls that end in the same millisecond settle together: what comes back makes up for what
+    is taken before anything runs over the rim.
     """
 
     def __init__(self, limits: Limits, start: int) -> None:
@@ -95,7 +96,7 @@ class Bucket:
         self._has_request_limit = limits.requests is not None
         self._at = self._request_at = self._begin = start
         self._flight: list[tuple[int, int]] = []
-        """End of each running call and what comes back then, in token × MINUTE; a heap."""
+        """End of each running call and what comes back then, in token × MINUTE; a heap: what is taken comes first."""
         self.free = self._level
         self.changes_at = NEVER
 
@@ -289,7 +290,9 @@ def _ends(flight: list[tuple[int, int]], calls: Demand, back: Integers) -> _Ends
     time = np.concatenate([running[:, 0], calls.start + calls.duration])
     all_back = np.concatenate([running[:, 1], back])
     matters = np.flatnonzero((time <= calls.start[-1]) & (all_back != 0))
-    matters = matters[np.argsort(time[matters], kind="stable")]
+    # What is taken comes before what comes back at the same millisecond, so that nothing runs over the rim in between.
+    moment = 2 * time[matters] + (all_back[matters] > 0)
+    matters = matters[np.argsort(moment, kind="stable")]
     return _Ends(time[matters], all_back[matters], flight, back)
 
 

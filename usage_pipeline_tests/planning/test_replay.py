@@ -3,12 +3,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from usage_pipeline.planning import attempts as attempts_module
 from usage_pipeline.planning import replay as replay_module
-from usage_pipeline.planning.limiter import Bucket, Demand, Limits, Window
+from usage_pipeline.planning.limiter import Bucket, Demand, Limiter, Limits, Window
 from usage_pipeline.planning.replay import (
     SHAPES,
     Calls,
@@ -46,11 +46,18 @@ CALL = st.tuples(
     st.sampled_from([0, 10, 60, 150]),
     st.sampled_from([1, 1000, 30_000, 61_000, 130_000]),
 )
+HALF_MINUTES = st.tuples(
+    st.integers(0, 6).map(lambda half: half * 30_000),
+    st.sampled_from([0, 10, 50, 100]),
+    st.sampled_from([0, 10, 60, 150]),
+    st.sampled_from([1, 30_000, 60_000, 90_000]),
+)
+"""Calls of which many begin and end in the same millisecond, in a bucket that is often full."""
 
 
 @settings(max_examples=200, deadline=None)
 @given(
-    rows=st.lists(CALL, max_size=40),
+    rows=st.lists(CALL, max_size=40) | st.lists(HALF_MINUTES, max_size=20),
     tokens=st.sampled_from([99, 100, 160, 300, 1000]),
     requests=st.none() | st.integers(0, 12),
     shape=st.sampled_from(SHAPES),
@@ -58,6 +65,16 @@ CALL = st.tuples(
     stretch=st.sampled_from([1, 3, 1024]),
     calm=st.sampled_from([1, 2, 128]),
     part=st.sampled_from([1, 2, 7, 256]),
+)
+# In a full bucket one call gives back 50 and another takes 150 more, both at 130 s: 60 are left, not 10.
+@example(
+    rows=[(0, 0, 0, 1)] * 4 + [(69_000, 50, 0, 61_000), (100_000, 0, 150, 30_000), (130_000, 50, 0, 1)],
+    tokens=160,
+    requests=None,
+    shape="bucket",
+    stretch=1,
+    calm=1,
+    part=1,
 )
 def test_fast_and_slow_limiter_do_the_same(
     rows: list[tuple[int, int, int, int]],
@@ -80,6 +97,56 @@ def test_fast_and_slow_limiter_do_the_same(
     assert fast.wait_max == (max(slow.waits) / 1000 if slow.waits else None)
     expected = np.percentile(slow.waits, 99, method="inverted_cdf") / 1000 if slow.waits else None
     assert fast.wait_p99 == expected
+
+
+def admit_one_by_one(limiter: Limiter, asked: Demand) -> int:
+    """How many calls fit before the first that does not, which are taken one after the other."""
+    for place, (ts, reserved, settled, duration) in enumerate(asked.rows()):
+        limiter.settle(ts)
+        need = limiter.asked(np.array([ts]), np.array([reserved]))
+        if int(need[0]) > limiter.free or not limiter.take(ts, reserved, settled, duration):
+            return place
+    return len(asked)
+
+
+def free_at(limiter: Limiter, ts: int) -> int:
+    """What is free at `ts` ms, once a call of no tokens has brought the limiter there."""
+    limiter.settle(ts)
+    limiter.take(ts, 0, 0, 1)
+    return limiter.free
+
+
+@pytest.mark.parametrize("limiter", [Bucket, Window])
+@settings(max_examples=150, deadline=None)
+@given(rows=st.lists(HALF_MINUTES, min_size=1, max_size=20), tokens=st.sampled_from([160, 300, 1000]))
+def test_a_stretch_leaves_the_level_that_single_calls_leave(
+    limiter: type[Bucket] | type[Window], rows: list[tuple[int, int, int, int]], tokens: int
+) -> None:
+    asked, stretch, single = demand(*sorted(rows)), limiter(Limits(tokens, None), 0), limiter(Limits(tokens, None), 0)
+    taken = stretch.admit_many(asked)
+    assert taken == admit_one_by_one(single, asked)
+    now = int(asked.start[min(taken, len(asked) - 1)])
+    # Some calls still run now, and have ended half a minute or two minutes later.
+    for ts in (now, now + 30_000, now + 120_000):
+        assert free_at(stretch, ts) == free_at(single, ts)
+
+
+@pytest.mark.parametrize(
+    ("together", "left"),
+    [
+        # Tokens that come back (reserved, settled) and tokens taken beyond, in both orders; the quota is 160.
+        ([(50, 0), (0, 150)], 60),
+        ([(0, 150), (50, 0)], 60),
+        ([(50, 0), (0, 30)], 160),
+        ([(40, 0), (0, 150), (50, 0)], 100),
+    ],
+)
+def test_calls_that_end_together_settle_together(together: list[tuple[int, int]], left: int) -> None:
+    ended = [(0, reserved, settled, MINUTE) for reserved, settled in together]
+    for needed, taken in [(left, len(ended) + 1), (left + 1, len(ended))]:
+        asked = demand(*ended, (MINUTE, needed, 0, 1))
+        assert Bucket(Limits(160, None), 0).admit_many(asked) == taken
+        assert admit_one_by_one(Bucket(Limits(160, None), 0), asked) == taken
 
 
 @pytest.mark.parametrize("limiter", [Bucket, Window])
