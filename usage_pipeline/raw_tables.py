@@ -506,6 +506,19 @@ SQL_MODEL_BUILDS = StoredTable(
     """),
 )
 
+COLUMN_LINEAGE = StoredTable(
+    "ops",
+    "column_lineage",
+    "One row per column of a SQL model and column of another table that its values come from.",
+    columns_of("""
+        table_name | varchar | schema.table of the model
+        column_name | varchar | the model's column
+        source_table | varchar | schema.table that the model reads; NULL when the values come from none
+        source_column | varchar | that table's column; NULL when the values come from none
+        fingerprint | varchar | hash of the model's SQL, of the columns of all tables it reads and of who finds lineage
+    """),
+)
+
 DAY_CHANGES = StoredTable(
     "ops",
     "day_changes",
@@ -629,6 +642,7 @@ OPS_TABLES = (
     SOURCE_STATUS,
     CLOUDWATCH_SERIES,
     SQL_MODEL_BUILDS,
+    COLUMN_LINEAGE,
     DAY_CHANGES,
     CHECK_RESULTS,
     FINDINGS,

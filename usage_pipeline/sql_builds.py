@@ -14,7 +14,7 @@ from datetime import date, timedelta
 
 import duckdb
 
-from usage_pipeline.raw_tables import DAY_CHANGES, SOURCE_STATUS, SQL_MODEL_BUILDS, STORED_TABLES
+from usage_pipeline.raw_tables import COLUMN_LINEAGE, DAY_CHANGES, SOURCE_STATUS, SQL_MODEL_BUILDS, STORED_TABLES
 from usage_pipeline.sql_models import SqlModel, SqlModelError, Window, column_types
 
 PERIOD_COLUMNS: Mapping[Window, str] = {"day": "usage_date", "month": "usage_month"}
@@ -127,7 +127,8 @@ class _Builder:
         for name in self._states.keys() - self._models.keys():
             self._con.begin()
             self._con.execute(f"drop {self._kinds.get(name, 'table')} if exists {name}")
-            self._con.execute(f"delete from {SQL_MODEL_BUILDS.qualified_name} where table_name = ?", [name])
+            for noted in (SQL_MODEL_BUILDS, COLUMN_LINEAGE):
+                self._con.execute(f"delete from {noted.qualified_name} where table_name = ?", [name])
             self._con.commit()
 
     def build(self, model: SqlModel) -> BuiltModel:

@@ -3,17 +3,17 @@
 Not here: reading the files (`sql_models.py`), deciding what to build (`sql_builds.py`), the SQL (`dbt_like_sql/`).
 """
 
-import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from usage_pipeline.assets.metadata import table_lineage, table_schema
+from usage_pipeline.column_lineage import Lineage, all_column_types, lineage_of_models
 from usage_pipeline.raw_tables import CLOUDWATCH_METRICS
 from usage_pipeline.sql_builds import BuiltModel, build
-from usage_pipeline.sql_models import SqlModel, column_lineage, column_types
+from usage_pipeline.sql_models import SqlModel
 from usage_pipeline.warehouse import WAREHOUSE_POOL, Warehouse
 
 
@@ -59,26 +59,25 @@ def build_model_assets(models: Sequence[SqlModel]) -> dg.AssetsDefinition:
     def sql_models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[dg.MaterializeResult[Any]]:
         selected = {by_key[key].qualified_name for key in context.selected_asset_keys}
         with warehouse.connect() as con:
-            # Nothing is built any more when the first is asked for, so each table is described once.
-            types_of = functools.cache(functools.partial(column_types, con))
-            for built in build(con, models, only=selected):
-                yield model_result(by_key[dg.AssetKey(built.table_name.split("."))], built, types_of)
+            done = build(con, models, only=selected)
+            types = all_column_types(con)
+            built_models = [by_key[dg.AssetKey(built.table_name.split("."))] for built in done]
+            lineages = lineage_of_models(con, built_models, types)
+        for built in done:
+            yield model_result(built, types[built.table_name], lineages[built.table_name])
 
     return sql_models
 
 
-def model_result(
-    model: SqlModel, built: BuiltModel, types_of: Callable[[str], Mapping[str, str]]
-) -> dg.MaterializeResult[Any]:
-    """Row count, columns, lineage and what was rebuilt; `types_of` gives DuckDB's type by column of a table."""
-    types = {name: types_of(name) for name in (model.qualified_name, *model.dependencies)}
+def model_result(built: BuiltModel, types: Mapping[str, str], lineage: Lineage) -> dg.MaterializeResult[Any]:
+    """Row count, columns with DuckDB's types, lineage and what was rebuilt."""
     rebuilt = "the whole table" if built.is_rebuilt_whole else ", ".join(f"{a} to {b}" for a, b in built.days)
     return dg.MaterializeResult(
-        asset_key=model_key(model),
+        asset_key=dg.AssetKey(built.table_name.split(".")),
         metadata={
             "dagster/row_count": built.row_count,
-            "dagster/column_schema": table_schema(types[model.qualified_name]),
-            "dagster/column_lineage": table_lineage(column_lineage(model, types)),
+            "dagster/column_schema": table_schema(types),
+            "dagster/column_lineage": table_lineage(lineage),
             "rebuilt": rebuilt or "nothing had changed",
             "seconds": round(built.seconds, 3),
         },
