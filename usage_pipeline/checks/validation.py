@@ -151,6 +151,8 @@ class ValidationProcess:
 
 def serve() -> None:
     """Validate what comes on stdin until it ends."""
+    # Whoever asks has other work until the answers are due; where there are few cores, that goes first.
+    os.nice(10)
     # Ctrl-C reaches the whole group; whoever asks ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
