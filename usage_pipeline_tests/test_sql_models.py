@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from usage_pipeline.sql_builds import BuiltModel, build, contiguous_ranges, wind
 from usage_pipeline.sql_models import SqlModel, SqlModelError, column_lineage, column_types, load_models
 from usage_pipeline.warehouse import Warehouse, prepare_tables
 from usage_pipeline_tests.marts.factory import DAY, MODELS, NOVA, SONNET, Store, arns, at
+from usage_pipeline_tests.marts.kept_store import KeptStore
 
 MARTS = (
     "latency_hourly",
@@ -151,6 +153,15 @@ def test_a_file_in_another_folder_is_refused(folder: Path, table: str) -> None:
 # Our own models
 
 
+@pytest.fixture(scope="module")
+def built_empty() -> Iterator[Store]:
+    """All models over no use; tests only read it."""
+    store = Store()
+    store.build()
+    yield store
+    store.con.close()
+
+
 def test_the_projects_models_load_and_keep_their_layers() -> None:
     models = {model.qualified_name: model for model in load_models()}
     assert {f"marts.{name}" for name in MARTS} <= models.keys()
@@ -163,32 +174,24 @@ def test_the_projects_models_load_and_keep_their_layers() -> None:
             assert schemas.isdisjoint({"raw", "ops"}), f"{model.path} reads past staging"
 
 
-def test_every_mart_names_the_account_and_region_of_a_row() -> None:
-    store = Store()
-    store.build()
+def test_every_mart_names_the_account_and_region_of_a_row(built_empty: Store) -> None:
     for name in MARTS:
-        assert {"account_id", "account_name", "region"} <= column_types(store.con, f"marts.{name}").keys()
+        assert {"account_id", "account_name", "region"} <= column_types(built_empty.con, f"marts.{name}").keys()
 
 
-def test_models_are_built_empty_before_any_use_is_stored() -> None:
-    store = Store()
-    store.build()
+def test_models_are_built_empty_before_any_use_is_stored(built_empty: Store) -> None:
     for name in MARTS:
-        assert store.one(f"select count(*) from marts.{name}") == 0
+        assert built_empty.one(f"select count(*) from marts.{name}") == 0
 
 
-def test_descriptions_become_table_comments() -> None:
-    store = Store()
-    store.build()
+def test_descriptions_become_table_comments(built_empty: Store) -> None:
     comment = "select comment from duckdb_tables() where table_name = 'quota_headroom'"
-    assert store.one(comment).startswith("One row per pool, quota (tpm, rpm, tpd) and UTC day")
+    assert built_empty.one(comment).startswith("One row per pool, quota (tpm, rpm, tpd) and UTC day")
 
 
-def test_columns_know_where_they_come_from() -> None:
-    store = Store()
-    store.build()
+def test_columns_know_where_they_come_from(built_empty: Store) -> None:
     models = {model.qualified_name: model for model in load_models()}
-    types = {name: column_types(store.con, name) for name in [*models, *STORED_TABLES]}
+    types = {name: column_types(built_empty.con, name) for name in [*models, *STORED_TABLES]}
 
     consumed = column_lineage(models["marts.usage_minutely"], types)["consumed_tokens"]
     assert set(consumed) == {
@@ -244,6 +247,22 @@ def add_day(store: Store, day: date, tokens: int = 100) -> None:
         store.usage(profile_id, ts, latency_samples=2)
 
 
+@pytest.fixture(scope="module")
+def kept_used(tmp_path_factory: pytest.TempPathFactory) -> KeptStore:
+    """All models over three days of use."""
+    store = used_store()
+    store.build()
+    return KeptStore(store, tmp_path_factory.mktemp("used") / "kept.duckdb")
+
+
+@pytest.fixture(scope="module")
+def kept_unused(tmp_path_factory: pytest.TempPathFactory) -> KeptStore:
+    """All models over the same catalogues and no use."""
+    store = used_store(days=0)
+    store.build()
+    return KeptStore(store, tmp_path_factory.mktemp("unused") / "kept.duckdb")
+
+
 def contents(store: Store) -> dict[str, list[tuple]]:
     """Every row of every model's table."""
     return {name: sorted(store.rows(f"from {name}"), key=repr) for name in names(MODELS)}
@@ -253,24 +272,21 @@ def by_name(built: list[BuiltModel]) -> dict[str, BuiltModel]:
     return {model.table_name: model for model in built}
 
 
-def test_building_twice_changes_nothing() -> None:
-    store = used_store()
-    store.build()
+def test_building_twice_changes_nothing(kept_used: KeptStore) -> None:
+    store = kept_used.copy()
     before = contents(store)
     assert all(model.is_unchanged for model in store.build())
     assert contents(store) == before
 
 
-def test_reading_the_same_day_again_rebuilds_nothing() -> None:
-    store = used_store()
-    store.build()
+def test_reading_the_same_day_again_rebuilds_nothing(kept_used: KeptStore) -> None:
+    store = kept_used.copy()
     add_day(store, DAY)
     assert all(model.is_unchanged for model in store.build())
 
 
-def test_a_changed_day_rebuilds_that_day_only() -> None:
-    store = used_store()
-    store.build()
+def test_a_changed_day_rebuilds_that_day_only(kept_used: KeptStore) -> None:
+    store = kept_used.copy()
     changed = DAY - timedelta(days=1)
     before = store.rows("from marts.usage_minutely where usage_date <> ?", changed)
     add_day(store, changed, tokens=300)
@@ -291,9 +307,8 @@ def test_a_day_that_was_lost_to_a_correction_is_taken_away() -> None:
     assert store.rows(nova, NOVA) == [(1, 0)]
 
 
-def test_a_changed_burndown_rate_restates_every_day() -> None:
-    store = used_store()
-    store.build()
+def test_a_changed_burndown_rate_restates_every_day(kept_used: KeptStore) -> None:
+    store = kept_used.copy()
     consumed = "select distinct consumed_tokens from marts.usage_minutely where profile_id = 'searchsearch'"
     assert store.rows(consumed) == [(150,)]
 
@@ -304,9 +319,8 @@ def test_a_changed_burndown_rate_restates_every_day() -> None:
     assert built["staging.stg_cloudwatch_periods"].is_unchanged
 
 
-def test_a_changed_quota_value_restates_the_days_from_then_on() -> None:
-    store = used_store()
-    store.build()
+def test_a_changed_quota_value_restates_the_days_from_then_on(kept_used: KeptStore) -> None:
+    store = kept_used.copy()
     limits = "select distinct usage_date, tpm_limit from marts.quota_usage_minutely where tpm_limit is not null"
     days = [DAY - timedelta(days=back) for back in (2, 1, 0)]
     # The first value that was read also stands for the days before.
@@ -321,9 +335,8 @@ def test_a_changed_quota_value_restates_the_days_from_then_on() -> None:
     assert built["marts.usage_minutely"].is_unchanged
 
 
-def test_a_new_catalogue_that_says_the_same_rebuilds_no_day() -> None:
-    store = used_store()
-    store.build()
+def test_a_new_catalogue_that_says_the_same_rebuilds_no_day(kept_used: KeptStore) -> None:
+    store = kept_used.copy()
     tomorrow = DAY + timedelta(days=1)
     store.model(SONNET, on_demand=False, snapshot=tomorrow)
     store.model(NOVA, snapshot=tomorrow)
@@ -336,9 +349,8 @@ def test_a_new_catalogue_that_says_the_same_rebuilds_no_day() -> None:
     assert not built["marts.quota_pools"].is_unchanged
 
 
-def test_what_nobody_uses_restates_no_day() -> None:
-    store = used_store()
-    store.build()
+def test_what_nobody_uses_restates_no_day(kept_used: KeptStore) -> None:
+    store = kept_used.copy()
     unused = "anthropic.claude-new-v1:0"
     tomorrow = DAY + timedelta(days=1)
     store.model(unused, snapshot=tomorrow)
@@ -425,9 +437,10 @@ def test_one_model_can_be_built_alone_once_what_it_reads_is_built() -> None:
         max_size=6,
     )
 )
-def test_days_loaded_in_any_order_give_what_one_build_gives(loads: list[tuple[int, int, bool]]) -> None:
-    stepwise = used_store(days=0)
-    stepwise.build()
+def test_days_loaded_in_any_order_give_what_one_build_gives(
+    kept_unused: KeptStore, loads: list[tuple[int, int, bool]]
+) -> None:
+    stepwise = kept_unused.copy()
     for back, tokens, is_built in loads:
         add_day(stepwise, DAY - timedelta(days=back), tokens)
         stepwise.build() if is_built else stepwise.write()
@@ -462,18 +475,13 @@ with Warehouse(database=sys.argv[1]).connect() as con:
 
 
 @pytest.mark.parametrize("models_before_the_kill", [3, 17, 24])
-def test_a_killed_build_is_finished_by_the_next_one(tmp_path: Path, models_before_the_kill: int) -> None:
-    expected = used_store()
-    expected.build()
-
+def test_a_killed_build_is_finished_by_the_next_one(
+    tmp_path: Path, kept_used: KeptStore, models_before_the_kill: int
+) -> None:
     path = tmp_path / "warehouse.duckdb"
-    with Warehouse(database=str(path)).connect() as con:
-        store = used_store()
-        store.write()
-        for name in STORED_TABLES:
-            con.register("stored", store.con.execute(f"from {name}").to_arrow_table())
-            con.execute(f"insert into {name} by name from stored")
-            con.unregister("stored")
+    store = used_store()
+    store.write()
+    KeptStore(store, path)
     killed = subprocess.run(
         [sys.executable, "-c", KILLED_BUILD, str(path), str(models_before_the_kill)], check=False, capture_output=True
     )
@@ -482,7 +490,7 @@ def test_a_killed_build_is_finished_by_the_next_one(tmp_path: Path, models_befor
     with Warehouse(database=str(path)).connect() as con:
         built = build(con, load_models())
         assert sum(model.is_unchanged for model in built) == models_before_the_kill
-        for name, rows in contents(expected).items():
+        for name, rows in contents(kept_used.copy()).items():
             assert sorted(con.execute(f"from {name}").fetchall(), key=repr) == rows
 
 
