@@ -7,6 +7,7 @@ import graphlib
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -94,7 +95,12 @@ def read_model(path: Path, folder: Path) -> SqlModel:
     parts = path.relative_to(folder).parts
     if len(parts) != 2 or parts[0] not in MODEL_SCHEMAS:
         raise SqlModelError(f"{path}: models live in {', '.join(f'{s}/' for s in MODEL_SCHEMAS)} and not deeper.")
-    sql = path.read_text(encoding="utf-8")
+    return _model_of(path, parts[0], path.read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=512)
+def _model_of(path: Path, schema: str, sql: str) -> SqlModel:
+    """The same text is parsed once, however often a process builds its definitions."""
     tree = _only_statement(path, sql)
     parameters = {str(parameter.name) for parameter in tree.find_all(exp.Parameter, exp.Placeholder)}
     window = WINDOW_PARAMETERS.get(frozenset(parameters))
@@ -105,7 +111,7 @@ def read_model(path: Path, folder: Path) -> SqlModel:
             "$end_month together."
         )
     return SqlModel(
-        schema=parts[0],
+        schema=schema,
         name=path.stem,
         path=path,
         sql=sql,

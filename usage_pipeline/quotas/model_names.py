@@ -6,7 +6,7 @@ Here: foundation model ids, display names, and the model's label inside a quota 
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 PROVIDER_SPELLINGS = {
@@ -123,12 +123,12 @@ class ModelIdentity:
     date: str | None = None
     provider_words: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
-    @property
+    @cached_property
     def sizes(self) -> frozenset[str]:
         """The variants that are numbers of parameters."""
         return frozenset(variant for variant in self.variants if _SIZE.fullmatch(variant))
 
-    @property
+    @cached_property
     def words(self) -> frozenset[str]:
         """Family and variant words without sizes and without `instruct`."""
         return (self.family | self.variants) - self.sizes - {INSTRUCT}
