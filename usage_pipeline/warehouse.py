@@ -40,6 +40,10 @@ ScopeKey = tuple[str, str]
 SERIES_KEYS = ("account_id", "region", "usage_date", "namespace", "model_id")
 
 
+_is_prepared: dict[str, bool] = {}
+"""Whether the tables of a file that this process keeps open were brought to this version's columns since it is."""
+
+
 class WarehouseBusyError(RuntimeError):
     """Another process kept the warehouse file for longer than we wait."""
 
@@ -75,7 +79,10 @@ class Warehouse(DuckDBResource):
             # What one statement freed goes back to the system; by default 128 MB for each thread stay with DuckDB.
             con.execute(f"set allocator_flush_threshold = '{KEPT_AFTER_A_STATEMENT}'")
             con.execute(f"set allocator_bulk_deallocation_flush_threshold = '{KEPT_AFTER_A_STATEMENT}'")
-            prepare_tables(con)
+            if not _is_prepared.get(self.database):
+                prepare_tables(con)
+            if self.database in _is_prepared:
+                _is_prepared[self.database] = True
             yield con
         finally:
             con.close()
@@ -84,7 +91,7 @@ class Warehouse(DuckDBResource):
 
     @contextmanager
     def kept_open(self) -> Generator[None]:
-        """Keep the file open in this process, so that each `connect` need not load it and write it back.
+        """Keep the file open in this process, so that each `connect` need not load, prepare and write it back.
 
         Other processes wait for the file meanwhile. If it cannot be had at once, nothing is kept open: whoever connects
         waits for it, or says what is wrong with it.
@@ -92,6 +99,8 @@ class Warehouse(DuckDBResource):
         with ExitStack() as stack:
             with suppress(duckdb.Error, WarehouseBusyError):
                 stack.enter_context(open_when_free(self.database, self.connection_config, wait_seconds=0))
+                _is_prepared[self.database] = False
+                stack.callback(_is_prepared.pop, self.database)
             yield
 
     @contextmanager

@@ -520,3 +520,24 @@ def test_a_file_that_is_kept_open_is_opened_again_without_being_written_back(tmp
     assert not written_ahead.exists()
     with duckdb.connect(str(tmp_path / "published" / "usage.duckdb"), read_only=True) as con:
         assert con.execute("select calls from raw.counted").fetchall() == [(7,)]
+
+
+def test_tables_of_a_file_that_is_kept_open_are_prepared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared: list[str] = []
+    monkeypatch.setattr("usage_pipeline.warehouse.prepare_tables", lambda _: prepared.append("once more"))
+    warehouse = Warehouse(database=str(tmp_path / "warehouse.duckdb"))
+    other = Warehouse(database=str(tmp_path / "other.duckdb"))
+
+    with warehouse.kept_open():
+        for each in (warehouse, warehouse, Warehouse(database=warehouse.database)):
+            with each.connect():
+                pass
+        assert len(prepared) == 1
+        with other.connect():
+            pass
+        with other.connect():
+            pass
+        assert len(prepared) == 3
+    with warehouse.connect():
+        pass
+    assert len(prepared) == 4
