@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 
 import duckdb
 import pytest
@@ -49,10 +50,16 @@ def test_its_fault_names_the_subject_of_the_finding(con: duckdb.DuckDBPyConnecti
     assert [row for row in rows for column in rule.subject if row[column] is None] == []
 
 
+@pytest.fixture(scope="module")
+def no_tables() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        yield con
+
+
 @every_rule
-def test_without_its_tables_it_raises_and_does_not_pass(rule: Rule) -> None:
-    with duckdb.connect() as empty, pytest.raises(duckdb.CatalogException):
-        evaluate(empty, rule)
+def test_without_its_tables_it_raises_and_does_not_pass(no_tables: duckdb.DuckDBPyConnection, rule: Rule) -> None:
+    with pytest.raises(duckdb.CatalogException):
+        evaluate(no_tables, rule)
 
 
 def test_names_are_unique() -> None:

@@ -1,11 +1,23 @@
 """The sample with invocation logs as a published file, made once for the tests of this folder."""
 
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 
 from usage_pipeline_tests.report.cost_sample import log_rows
 from usage_pipeline_tests.report.sample import write_sample
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _packages_are_searched_once() -> Iterator[None]:
+    """Streamlit looks for components in every installed package; a server does so once, AppTest for each drawing."""
+    with pytest.MonkeyPatch.context() as patch:
+        found_once = cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", found_once)
+        yield
 
 
 @pytest.fixture(scope="session")
