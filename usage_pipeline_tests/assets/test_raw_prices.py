@@ -2,7 +2,9 @@
 
 import datetime as dt
 import json
+from collections.abc import Iterator
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from usage_pipeline.assets import raw_prices
+from usage_pipeline.assets import price_readings, raw_prices
 from usage_pipeline.assets.raw_prices import price_assets
 from usage_pipeline.aws.access import AwsAccess
 from usage_pipeline.aws.scopes import ResolvedScopes, Scope
@@ -32,8 +34,9 @@ OVERRIDES = "model_pattern,endpoint_type,token_kind,usd_per_million,discount_per
 class Pipeline:
     """A warehouse, its configuration, and what the web and AWS would answer."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
+        self._instance = instance
         self.downloads: list[str] = []
         self.page: str | Exception = DownloadError("nothing is served.")
         self.products: list[str] | Exception = []
@@ -45,10 +48,9 @@ class Pipeline:
     def run(self, now: str, prices: str = "") -> dict[str, Any]:
         """Materialise both assets at the time; gives the metadata of `raw.model_prices` as plain values."""
         settings = self._settings(now, prices)
-        with dg.DagsterInstance.ephemeral() as instance:
-            result = dg.materialize(
-                price_assets, resources=self._resources(settings), instance=instance, raise_on_error=True
-            )
+        result = dg.materialize(
+            price_assets, resources=self._resources(settings), instance=self._instance, raise_on_error=True
+        )
         (event,) = result.asset_materializations_for_node("raw__model_prices")
         return {name: value.value for name, value in event.metadata.items()}
 
@@ -107,9 +109,24 @@ class Pipeline:
         return {"settings": settings, "aws": aws, "warehouse": Warehouse(database=str(settings.warehouse_file))}
 
 
+@pytest.fixture(scope="module")
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Where the runs of all tests are noted; what an asset does depends on the warehouse alone."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _snapshot_is_read_once() -> Iterator[None]:
+    """Each run would check the package's five thousand prices anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(price_readings, "snapshot_prices", cache(price_readings.snapshot_prices))
+        yield
+
+
 @pytest.fixture
-def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
-    return Pipeline(tmp_path, monkeypatch)
+def pipeline(tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    return Pipeline(tmp_path, instance, monkeypatch)
 
 
 def row(usd: str, start: str = "2023-09-28", end: str = "") -> str:
