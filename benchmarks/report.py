@@ -1,4 +1,4 @@
-"""The report of 100 pools that are busy in every minute of 30 days: its size, time and memory.
+"""The report of 100 pools that are busy in every minute of 30 days, of one profile and of several: size, time, memory.
 
 Here: a published file with such use, and the writing in a process of its own: `python -m benchmarks.report FILE`. Not
 here: how the tables are made from raw ones (`log_marts.py`, `planning.py`).
@@ -18,13 +18,17 @@ from usage_pipeline.sql_builds import build
 from usage_pipeline.sql_models import load_models
 from usage_pipeline.warehouse import prepare_tables
 
-DAYS, POOLS, PROFILES, APPLICATIONS = 30, 100, 1, 5
+DAYS, POOLS, APPLICATIONS = 30, 100, 5
+
+PROFILES = (1, 3)
+"""Application profiles of each pool: each number is a report of its own."""
 
 END = dt.datetime(2026, 11, 15)  # noqa: DTZ001  (UTC without a zone, as everywhere inside)
 
 _SCOPE = "'111122223333' as account_id, 'production' as account_name, 'us-east-1' as region"
 
-# Use rises and falls with the hour of the day, and no two minutes are alike; some are over their quota.
+# Use rises and falls with the hour of the day, and no two minutes are alike. With one profile a few of them are over
+# their quota; with three a quarter of all, because each profile uses as much as the one did.
 _USE = f"""
     insert into raw.scopes by name
     select {_SCOPE}, 'aws' as aws_partition, true as is_configured;
@@ -73,6 +77,20 @@ _USE = f"""
         date '2026-11-14' as last_used_date,
     from range({POOLS}) as pools (number);
 
+    insert into intermediate.int_profiles by name
+    select
+        {_SCOPE},
+        'profile' || number || '-' || substr(md5(pool_id), 1, 8) as profile_id,
+        'application ' || number as profile_name,
+        'application' as profile_kind,
+        map {{'team': 'team-' || number, 'environment': 'production'}} as tags,
+        'geo' as endpoint_type,
+        model_id,
+        pool_id,
+        'resolved' as status,
+        true as is_listed,
+    from marts.quota_pools, range(getvariable('profiles')) as profiles (number);
+
     insert into marts.usage_minutely by name
     select
         {_SCOPE},
@@ -80,23 +98,23 @@ _USE = f"""
         ts::date as usage_date,
         ts,
         60 as resolution_seconds,
-        'profile-' || profile || '-' || pool_id as profile_id,
-        'profile ' || profile as profile_name,
-        'application' as profile_kind,
-        (1 + hash(pool_id, ts, profile) % 60 * (1 + sin(hour(ts) / 4)))::bigint as invocations,
-        invocations * (900 + hash(ts, profile, pool_id) % 800)::bigint as consumed_tokens,
+        profile_id,
+        profile_name,
+        profile_kind,
+        tags,
+        (1 + hash(pool_id, ts, profile_id) % 60 * (1 + sin(hour(ts) / 4)))::bigint as invocations,
+        invocations * (900 + hash(ts, profile_id, pool_id) % 800)::bigint as consumed_tokens,
         invocations * 9_000::bigint as initial_reservation_tokens,
         if(hash(ts, pool_id) % 500 = 0, 7, 0)::bigint as throttles,
-        (hash(profile, ts, pool_id) % 300 = 0)::bigint as client_errors,
+        (hash(profile_id, ts, pool_id) % 300 = 0)::bigint as client_errors,
         0::bigint as server_errors,
         invocations as latency_samples,
-        invocations * (1500 + hash(profile, pool_id, ts) % 4000)::decimal(18, 3) as latency_ms_sum,
+        invocations * (1500 + hash(profile_id, pool_id, ts) % 4000)::decimal(18, 3) as latency_ms_sum,
         invocations as ttft_samples,
-        invocations * (300 + hash(pool_id, profile, ts) % 400)::decimal(18, 3) as ttft_ms_sum,
+        invocations * (300 + hash(pool_id, profile_id, ts) % 400)::decimal(18, 3) as ttft_ms_sum,
     from
-        marts.quota_pools,
-        range(timestamp '2026-10-16', timestamp '2026-11-15', interval 1 minute) as minutes (ts),
-        range({PROFILES}) as profiles (profile);
+        intermediate.int_profiles,
+        range(timestamp '2026-10-16', timestamp '2026-11-15', interval 1 minute) as minutes (ts);
 
     insert into marts.quota_usage_minutely by name
     select
@@ -160,6 +178,7 @@ _USE = f"""
     from marts.quota_usage_minutely, (values ('tpm'), ('rpm'), ('tpd')) as quotas (quota)
     group by pool_id, quota, usage_date;
 
+    -- Every minute has traffic, so both bases are alike; so few calls fail that percentiles of failures are 0.
     insert into marts.usage_statistics by name
     select
         {_SCOPE},
@@ -170,29 +189,38 @@ _USE = f"""
         timestamp '2026-11-15' as window_end,
         metric,
         basis,
-        1.0 * (hash(pool_id, profile_id, window_name, metric, basis) % 100_000) as p50,
-        round(p50 * 1.31) as p90,
-        round(p50 * 1.47) as p95,
-        round(p50 * 1.93) as p99,
-        round(p50 * 2.17) as p999,
-        round(p50 * 2.5) as max,
-        p50 * 1.07 as average,
-        (p50 * window_minutes)::bigint as total,
+        if(fails, 0, hash(pool_id, profile_id, window_name, counted) % 100_000)::double as p50,
+        if(fails, 0, p50 + hash(profile_id, window_name, counted, pool_id) % 10_000) as p90,
+        if(fails, 0, p90 + hash(window_name, counted, pool_id, profile_id) % 10_000) as p95,
+        if(fails, 0, p95 + hash(counted, pool_id, profile_id, window_name) % 1_000_000 / 100) as p99,
+        if(fails, 0, p99 + hash(counted, profile_id, pool_id, window_name) % 10_000_000 / 1000) as p999,
+        ceil(p999) + hash(counted, window_name, pool_id, profile_id) % 10_000 as max,
+        (p50 * window_minutes + hash(window_name, pool_id, counted, profile_id) % 100_000)::bigint as total,
+        total / window_minutes as average,
         window_minutes as data_points,
         0 as unknown_periods,
         window_minutes as covered_minutes,
         0 as coarse_minutes,
         window_minutes,
     from
-        marts.quota_pools,
-        (values ('ALL'), ('profile-0')) as profiles (profile_id),
+        (
+            select pool_id, profile_id from intermediate.int_profiles
+            union all
+            select pool_id, 'ALL' from marts.quota_pools
+        ) as subjects,
         (values ('1hour', 60), ('1day', 1440), ('7days', 10_080), ('14days', 20_160), ('30days', 43_200))
             as windows (window_name, window_minutes),
         (
-            values ('tpm'), ('rpm'), ('tpd'), ('invocations'), ('throttles'), ('client_errors'), ('server_errors'),
-            ('input_tokens'), ('output_tokens'), ('cache_read_tokens'), ('cache_write_tokens'), ('reserved_tokens'),
-            ('initial_reservation_tokens'), ('latency_ms'), ('ttft_ms')
-        ) as metrics (metric),
+            select
+                metric,
+                if(metric = 'invocations', 'rpm', metric) as counted,
+                metric in ('throttles', 'client_errors', 'server_errors') as fails,
+            from (
+                values ('tpm'), ('rpm'), ('tpd'), ('invocations'), ('throttles'), ('client_errors'), ('server_errors'),
+                ('input_tokens'), ('output_tokens'), ('cache_read_tokens'), ('cache_write_tokens'), ('reserved_tokens'),
+                ('initial_reservation_tokens'), ('latency_ms'), ('ttft_ms')
+            ) as metrics (metric)
+        ) as metrics,
         (values ('active'), ('all')) as bases (basis);
 
     insert into marts.throttle_events by name
@@ -239,13 +267,17 @@ _USE = f"""
 
 
 def report(repeat: int) -> list[Result]:
-    """100 busy pools: a page of at most 8 MB."""
+    """100 busy pools: a page of at most 8 MB, by however many profiles they are used."""
+    return [result for profiles in PROFILES for result in _report(profiles, repeat)]
+
+
+def _report(profiles: int, repeat: int) -> list[Result]:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "usage.duckdb"
-        make(path)
+        make(path, profiles)
         figure = median([measure([sys.executable, "-m", "benchmarks.report", str(path)]) for _ in range(repeat)])
         sizes = {kind: (Path(name) / f"report.{kind}").stat().st_size / 1e6 for kind in ("html", "json")}
-    what = f"report of {POOLS} pools, busy in each of {DAYS * 1440:,} minutes"
+    what = f"report of {POOLS} pools x {profiles} profiles, busy in each of {DAYS * 1440:,} minutes"
     return [
         Result(f"{what}: size of the page", sizes["html"], 8, "MB"),
         Result(f"{what}: size of its numbers as JSON", sizes["json"], 60, "MB"),
@@ -254,11 +286,12 @@ def report(repeat: int) -> list[Result]:
     ]
 
 
-def make(path: Path) -> None:
-    """A published file with the use, and nothing else in it."""
+def make(path: Path, profiles: int) -> None:
+    """A published file with the use, by that many application profiles a pool, and nothing else in it."""
     with duckdb.connect(str(path)) as con:
         prepare_tables(con)
         build(con, load_models())
+        con.execute("set variable profiles = ?::integer", [profiles])
         con.execute(_USE)
 
 

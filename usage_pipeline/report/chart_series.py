@@ -1,44 +1,28 @@
 """The points of the report's charts: one-minute tables brought down to the granularity of each window.
 
-Here: which periods a chart has and what a point is. Not here: statistics (`numbers.py`), drawing (`charts.js`).
+Here: what a point, a mark and a limit are. Not here: how fine each window is (`chart_levels.py`), statistics
+(`numbers.py`), drawing (`pool_charts.js`).
 Rates are the highest minute of each period, never a mean of it, so that no peak is lost, with the lowest minute beside
 it; counts are sums.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
 import duckdb
 
+from usage_pipeline.report.chart_levels import SHARED_POOLS, ChartWindow, Level, affordable_levels
 from usage_pipeline.report.table_rows import rows, whole
+
+MOST_MARKED_VALUES = 60_000
+"""Values of marks of one kind that all pools have together; beyond its equal share, a pool has minutes alone."""
 
 Columns = dict[str, list[float | int | None]]
 """Series of one pool or profile. `at` counts the periods with use from the level's start; every other list has one
 value for each of them, NULL where it is not known. Periods that are not in `at` are idle if they were read."""
-
-SECONDS_OF_A_MINUTE = 60
-
-FULL_DETAIL = timedelta(hours=48)
-"""How far back the level of one minute reaches at least, when a window is that long."""
-
-MOST_POINTS = 120_000
-"""Points of all pools that the levels of one minute have together, and the coarser ones: beyond, a page is too large to
-be mailed. Then coarser levels take the next granularity, and minutes keep rates and failures."""
-
-_NEXT_GRANULARITY = {300: 900, 900: 3600}
-
-
-@dataclass(frozen=True)
-class ChartWindow:
-    """One window of the report: `[start, end)` in UTC and the seconds between two points of its charts."""
-
-    name: str
-    start: datetime
-    end: datetime
-    granularity_seconds: int
 
 
 @dataclass(frozen=True)
@@ -47,7 +31,8 @@ class SeriesLevel:
 
     `step_seconds` is coarser than the windows' granularity only where CloudWatch had nothing finer; `points` is the
     number of periods. `coarse_until` is the end of the last period that was stored coarser than a minute, NULL when
-    none was. `pool` has the pool's own series; `profiles` those of each profile id, when there is more than one.
+    none was. `pool` has the pool's own series; `profiles` those of each profile id, when there is more than one, whose
+    `at` counts periods of `profile_step_seconds` from `profile_start`.
     """
 
     windows: tuple[str, ...]
@@ -56,15 +41,20 @@ class SeriesLevel:
     points: int
     coarse_until: datetime | None
     pool: Columns
+    profile_start: datetime
+    profile_step_seconds: int
     profiles: dict[str, Columns]
 
 
 @dataclass(frozen=True)
 class MarkedMinutes:
-    """Minutes that must be seen at every granularity, in time order, each with its value in the chart's unit."""
+    """Minutes that must be seen at every granularity, in time order, each with its value in the chart's unit.
+
+    `value` is NULL where the minutes are too many for the page to have their values.
+    """
 
     ts: tuple[datetime, ...]
-    value: list[float | int]
+    value: list[float | int] | None
 
 
 @dataclass(frozen=True)
@@ -107,10 +97,13 @@ _POOL_SERIES = (
     *("tpm", "tpm_min", "rpm", "rpm_min", "tpd", "initial_reservation", "reserved"),
     *("throttles", "client_errors", "server_errors", "latency", "ttft"),
 )
-_PROFILE_SERIES = ("tpm", "rpm", "throttles")
+_PROFILE_SERIES = ("tpm", "tpm_min", "rpm", "rpm_min", "throttles")
+
+_COARSER_PROFILE_SERIES = _PROFILE_SERIES[:-1]
+"""Of profiles with longer periods than their pool: counts of theirs would not stack up to the pool's."""
 
 _SERIES_OF_MANY_MINUTES = frozenset(("at", "tpm", "rpm", "throttles", "client_errors", "server_errors"))
-"""What minutes keep where they are very many; the coarser levels have the rest, and profiles."""
+"""What minutes keep where they are very many; the coarser levels have the rest."""
 
 
 def _in_columns(keys: str, names: Sequence[str]) -> str:
@@ -152,13 +145,7 @@ _POOL_POINTS = f"""
 _PROFILE_POINTS = f"""
     with steps as ({_STEPS}),
 
-    shared_pools as (
-        select pool_id
-        from marts.usage_minutely
-        where ts >= $start and ts < $end
-        group by pool_id
-        having count(distinct profile_id) > 1
-    ),
+    shared_pools as ({SHARED_POOLS}),
 
     points as (
         select
@@ -166,7 +153,9 @@ _PROFILE_POINTS = f"""
             profile_id,
             {_PLACE},
             round(max(consumed_tokens * 60 / resolution_seconds), 3) as tpm,
+            if($step > 60, round(min(consumed_tokens * 60 / resolution_seconds), 3), null) as tpm_min,
             round(max(invocations * 60 / resolution_seconds), 3) as rpm,
+            if($step > 60, round(min(invocations * 60 / resolution_seconds), 3), null) as rpm_min,
             nullif(sum(throttles), 0)::bigint as throttles,
         from marts.usage_minutely
         inner join steps using (pool_id)
@@ -175,7 +164,7 @@ _PROFILE_POINTS = f"""
         group by all
     )
 
-    {_in_columns("pool_id, profile_id", _PROFILE_SERIES)}
+    {{columns}}
 """
 
 _MARKERS = """
@@ -208,7 +197,7 @@ _MARKERS = """
         pool_id,
         marker,
         list(ts order by ts) as ts,
-        list(round(value, 3) order by ts) as value,
+        if(count(*) <= $most, list(round(value, 3) order by ts), null) as value,
     from marked
     group by pool_id, marker
     order by pool_id, marker
@@ -231,33 +220,6 @@ _LIMITS = """
 """
 
 
-# Lines of profiles have two series, those of pools eight or more, so four points of profiles weigh as much as one.
-_POINTS = """
-    select approx_count_distinct(hash(pool_id, epoch(ts)::bigint // $step)) as points
-    from marts.quota_usage_minutely
-    where ts >= $start and ts < $end
-    union all
-    select approx_count_distinct(hash(pool_id, profile_id, epoch(ts)::bigint // $step)) // 4
-    from marts.usage_minutely
-    where ts >= $start and ts < $end and pool_id is not null
-"""
-
-
-@dataclass(frozen=True)
-class _Level:
-    """Windows that are drawn from the same points: from when on, how far apart, and whether of every series."""
-
-    windows: tuple[ChartWindow, ...]
-    start: datetime
-    step_seconds: int
-    is_whole: bool = True
-
-    @property
-    def span(self) -> dict[str, Any]:
-        """As the queries name it."""
-        return {"start": self.start, "end": max(window.end for window in self.windows), "step": self.step_seconds}
-
-
 def read_pool_series(con: duckdb.DuckDBPyConnection, windows: Sequence[ChartWindow]) -> dict[str, PoolSeries]:
     """Read the charts of every pool with use in the windows, by pool id.
 
@@ -267,11 +229,11 @@ def read_pool_series(con: duckdb.DuckDBPyConnection, windows: Sequence[ChartWind
     if not windows:
         return {}
     levels: dict[str, list[SeriesLevel]] = {}
-    for level in _affordable(con, _levels(windows, {})):
+    for level in affordable_levels(con, windows):
         for pool_id, found in _read_levels(con, level).items():
             levels.setdefault(pool_id, []).append(found)
     span = {"start": min(window.start for window in windows), "end": max(window.end for window in windows)}
-    markers = _read_markers(con, span)
+    markers = _read_markers(con, span, MOST_MARKED_VALUES // max(len(levels), 1))
     limits = _read_limits(con, span)
     return {
         pool_id: PoolSeries(tuple(pool_levels), markers.get(pool_id, {}), limits.get(pool_id, {}))
@@ -279,58 +241,23 @@ def read_pool_series(con: duckdb.DuckDBPyConnection, windows: Sequence[ChartWind
     }
 
 
-def _levels(windows: Sequence[ChartWindow], coarser: Mapping[int, int]) -> list[_Level]:
-    """One level for each granularity, finest first; `coarser` has what to take instead of one."""
-    first, end = min(window.start for window in windows), max(window.end for window in windows)
-    sharing: dict[int, list[ChartWindow]] = {}
-    for window in windows:
-        step = window.granularity_seconds
-        sharing.setdefault(coarser.get(step, step), []).append(window)
-    levels: list[_Level] = []
-    for step, found in sorted(sharing.items()):
-        start = min(window.start for window in found)
-        if step == SECONDS_OF_A_MINUTE:
-            start = min(start, max(first, end - FULL_DETAIL))
-        levels.append(_Level(tuple(found), start, step))
-    return levels
-
-
-def _affordable(con: duckdb.DuckDBPyConnection, levels: list[_Level]) -> list[_Level]:
-    """The levels as they are unless they have too many points."""
-    minutes = [level for level in levels if level.step_seconds == SECONDS_OF_A_MINUTE]
-    others = [level for level in levels if level.step_seconds != SECONDS_OF_A_MINUTE]
-    while sum(_points(con, level) for level in others) > MOST_POINTS:
-        coarser = [_NEXT_GRANULARITY.get(level.step_seconds, level.step_seconds) for level in others]
-        if coarser == [level.step_seconds for level in others]:
-            break
-        steps = dict(zip((level.step_seconds for level in others), coarser, strict=True))
-        windows = [
-            replace(window, granularity_seconds=level.step_seconds) for level in others for window in level.windows
-        ]
-        others = _levels(windows, steps)
-    return [
-        *(replace(level, is_whole=_points(con, level) <= MOST_POINTS) for level in minutes),
-        *others,
-    ]
-
-
-def _points(con: duckdb.DuckDBPyConnection, level: _Level) -> int:
-    return sum(points for (points,) in con.execute(_POINTS, level.span).fetchall())
-
-
-def _read_levels(con: duckdb.DuckDBPyConnection, level: _Level) -> dict[str, SeriesLevel]:
+def _read_levels(con: duckdb.DuckDBPyConnection, level: Level) -> dict[str, SeriesLevel]:
     """One granularity's series of every pool; its windows share them."""
     span, end = level.span, level.span["end"]
     names = tuple(window.name for window in level.windows)
+    profile_steps = {pool_id: found for pool_id, *found in con.execute(_STEPS, level.profile_span).fetchall()}
     levels: dict[str, SeriesLevel] = {}
-    for pool_id, step, level_start, coarse_until in con.execute(f"{_STEPS} order by pool_id", span).fetchall():
-        points = -((level_start - end) // timedelta(seconds=step))
-        levels[pool_id] = SeriesLevel(names, level_start, step, points, coarse_until, {}, {})
+    for pool_id, step, start, coarse_until in con.execute(f"{_STEPS} order by pool_id", span).fetchall():
+        points = -((start - end) // timedelta(seconds=step))
+        profile_step, profile_start, _ = profile_steps[pool_id]
+        levels[pool_id] = SeriesLevel(names, start, step, points, coarse_until, {}, profile_start, profile_step, {})
     for row in rows(con, _POOL_POINTS, span):
         pool_id = row.pop("pool_id")
         kept = row if level.is_whole else {name: row[name] for name in row if name in _SERIES_OF_MANY_MINUTES}
         levels[pool_id].pool.update(_columns(kept))
-    for row in rows(con, _PROFILE_POINTS, span) if level.is_whole else ():
+    series = _PROFILE_SERIES if level.profile_step_seconds == level.step_seconds else _COARSER_PROFILE_SERIES
+    query = _PROFILE_POINTS.format(columns=_in_columns("pool_id, profile_id", series))
+    for row in rows(con, query, level.profile_span):
         pool_id, profile_id = row.pop("pool_id"), row.pop("profile_id")
         levels[pool_id].profiles[profile_id] = _columns(row)
     return levels
@@ -345,16 +272,20 @@ _WHOLE = frozenset((int, type(None)))
 
 
 def _numbers(values: list[Any]) -> list[Any]:
-    if _WHOLE.issuperset(map(type, values)):
+    types = set(map(type, values))
+    if types <= _WHOLE:
         return values
+    if types == {float} and all(map(float.is_integer, values)):
+        return list(map(int, values))
     return [None if value is None else whole(value) for value in values]
 
 
-def _read_markers(con: duckdb.DuckDBPyConnection, span: dict[str, datetime]) -> dict[str, Markers]:
-    """Markers of each pool, in time order."""
+def _read_markers(con: duckdb.DuckDBPyConnection, span: dict[str, datetime], most: int) -> dict[str, Markers]:
+    """Markers of each pool, in time order; where one kind has more than `most`, without their values."""
     markers: dict[str, Markers] = {}
-    for pool_id, name, minutes, values in con.execute(_MARKERS, span).fetchall():
-        markers.setdefault(pool_id, {})[name] = MarkedMinutes(tuple(minutes), _numbers(values))
+    for pool_id, name, minutes, values in con.execute(_MARKERS, span | {"most": most}).fetchall():
+        kept = None if values is None else _numbers(values)
+        markers.setdefault(pool_id, {})[name] = MarkedMinutes(tuple(minutes), kept)
     return markers
 
 

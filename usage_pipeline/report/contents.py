@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 
-from usage_pipeline.report.chart_series import ChartWindow, PoolSeries
+from usage_pipeline.report.chart_levels import ChartWindow
+from usage_pipeline.report.chart_series import PoolSeries
 from usage_pipeline.report.cost_contents import Costs
 from usage_pipeline.report.cost_cube import CubeRow, IncompleteDay
 from usage_pipeline.report.finding_contents import FindingCard
@@ -35,7 +36,7 @@ from usage_pipeline.report.usage_contents import (
     WindowTotals,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of `report.json`; grows when a key changes its meaning or goes away."""
 
 QuotaKind = Literal["tpm", "rpm", "tpd", "concurrency"]

@@ -15,7 +15,7 @@ import duckdb
 from usage_pipeline.checks.sources import UNANSWERED
 from usage_pipeline.config import GRANULARITY_SECONDS, WINDOW_LENGTHS, ReportSettings
 from usage_pipeline.report import queries
-from usage_pipeline.report.chart_series import ChartWindow
+from usage_pipeline.report.chart_levels import ChartWindow
 from usage_pipeline.report.contents import (
     SCHEMA_VERSION,
     CheckResult,

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from usage_pipeline.report.chart_series import ChartWindow
+from usage_pipeline.report.chart_levels import ChartWindow
 from usage_pipeline.report.outlook_contents import (
     CostChange,
     DayEnd,

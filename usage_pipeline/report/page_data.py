@@ -1,16 +1,15 @@
 """The data of the report's page: what its script gets, packed where it is large.
 
 Here: which numbers go into which element, and how charts and the cost cube become columns. Not here: the bytes of a
-column (`packing.py`), the page itself (`render.py`), `report.json` (`json_text.py`). Texts are base64 and JSON, which
-the caller escapes.
+column and its text (`packing.py`), the page itself (`render.py`), `report.json` (`json_text.py`).
 """
 
-import base64
 import json
-import zlib
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 
 from usage_pipeline.report.chart_series import Columns, PoolSeries, SeriesLevel
@@ -18,10 +17,17 @@ from usage_pipeline.report.contents import Contribution, Pool, QuotaDay, Report,
 from usage_pipeline.report.cost_cube import CubeRow, IncompleteDay
 from usage_pipeline.report.json_text import plain, plain_table
 from usage_pipeline.report.outlook_contents import ForecastDay
-from usage_pipeline.report.packing import COMPRESSION, PackedColumns, Reference
+from usage_pipeline.report.packing import PackedColumns, Reference, packed_text
 from usage_pipeline.report.usage_contents import Performance, PerformanceDay, ProfileDay
 
 SECONDS_OF_A_DAY = 86_400
+
+MOST_PROFILE_STATISTICS = 20_000
+"""Rows of statistics of profiles that all pools have on the page together; `report.json` has all. Beyond, each pool has
+an equal share, for its profiles with most use."""
+
+ALL_PROFILES = "ALL"
+"""The pool's sum over its profiles, as `marts.usage_statistics` writes it."""
 
 PICODOLLARS = 10**12
 """Parts of a dollar that costs are whole numbers of: prices have six decimals, for a million tokens."""
@@ -34,9 +40,8 @@ Dictionary = dict[Hashable, int]
 
 
 def packed_json(value: Any) -> str:
-    """Compressed JSON as base64; the browser's DecompressionStream("deflate") reads it."""
-    text = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode(), COMPRESSION)).decode("ascii")
+    """JSON, packed."""
+    return packed_text(json.dumps(plain(value), ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def pool_facts(pool: Pool) -> dict[str, Any]:
@@ -57,16 +62,29 @@ def pool_facts(pool: Pool) -> dict[str, Any]:
 
 def packed_tables(pools: Sequence[Pool]) -> str:
     """Statistics, contributions and days of quotas by pool, each table by column."""
+    most = MOST_PROFILE_STATISTICS // max(len(pools), 1)
     return packed_json(
         {
             pool.anchor: {
-                "statistics": plain_table(Statistic, pool.statistics),
+                "statistics": plain_table(Statistic, shown_statistics(pool, most)),
                 "contributions": plain_table(Contribution, pool.contributions),
                 "days": {quota.kind: plain_table(QuotaDay, quota.days) for quota in pool.quotas if quota.days},
             }
             for pool in pools
         }
     )
+
+
+def shown_statistics(pool: Pool, most: int) -> Sequence[Statistic]:
+    """The pool's own, and those of the profiles with most use of which there are at most that many."""
+    rows_of = Counter(row.profile_id for row in pool.statistics if row.profile_id != ALL_PROFILES)
+    if rows_of.total() <= most:
+        return pool.statistics
+    longest = pool.contributions[-1].window_name
+    by_use = [row.profile_id for row in pool.contributions if row.window_name == longest and row.basis == "all"]
+    rows = accumulate(rows_of[profile_id] for profile_id in by_use)
+    shown = {ALL_PROFILES, *(profile_id for profile_id, total in zip(by_use, rows, strict=True) if total <= most)}
+    return [row for row in pool.statistics if row.profile_id in shown]
 
 
 def packed_details(pools: Sequence[Pool]) -> str:
@@ -101,10 +119,8 @@ def packed_series(series: PoolSeries) -> str:
         "markers_from": plain(origin),
         "levels": [_packed_level(packed, level) for level in series.levels],
         "markers": {
-            name: {
-                "minute": packed.places(_minutes_since(origin, marked.ts)),
-                "value": packed.numbers(marked.value),
-            }
+            name: {"minute": packed.places(_minutes_since(origin, marked.ts))}
+            | ({} if marked.value is None else {"value": packed.numbers(marked.value)})
             for name, marked in series.markers.items()
         },
         "limits": plain(series.limits),
@@ -116,11 +132,14 @@ def _minutes_since(origin: datetime | None, times: Sequence[datetime]) -> list[i
     return [] if origin is None else [(ts - origin) // timedelta(minutes=1) for ts in times]
 
 
+_LEVEL_FACTS = (
+    *("windows", "start", "step_seconds", "points", "coarse_until"),
+    *("profile_start", "profile_step_seconds"),
+)
+
+
 def _packed_level(packed: PackedColumns, level: SeriesLevel) -> dict[str, Any]:
-    facts = {
-        name: plain(getattr(level, name)) for name in ("windows", "start", "step_seconds", "points", "coarse_until")
-    }
-    return facts | {
+    return {name: plain(getattr(level, name)) for name in _LEVEL_FACTS} | {
         "pool": _packed_columns(packed, level.pool, level),
         "profiles": {
             profile_id: _packed_columns(packed, columns, level) for profile_id, columns in level.profiles.items()

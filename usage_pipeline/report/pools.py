@@ -14,7 +14,8 @@ import duckdb
 
 from usage_pipeline.report import queries
 from usage_pipeline.report.anchors import pool_anchor
-from usage_pipeline.report.chart_series import ChartWindow, PoolSeries, read_pool_series
+from usage_pipeline.report.chart_levels import ChartWindow
+from usage_pipeline.report.chart_series import PoolSeries, read_pool_series
 from usage_pipeline.report.console_links import service_quota_url
 from usage_pipeline.report.contents import (
     Contribution,

@@ -199,7 +199,8 @@ STATISTICS = """
         partial_days,
     from marts.usage_statistics
     where window_name in (select unnest($windows))
-    order by pool_id, profile_id <> 'ALL', profile_id, window_minutes, metric, basis
+    -- Bases are often alike, and rows that repeat in the same order are packed small.
+    order by pool_id, profile_id <> 'ALL', profile_id, basis, metric, window_minutes
 """
 
 CONTRIBUTIONS = """

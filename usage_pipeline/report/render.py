@@ -7,7 +7,6 @@ Here: numbers in, HTML out. Not here: reading tables (`numbers.py`), data of the
 import base64
 import hashlib
 import json
-import zlib
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
@@ -22,6 +21,7 @@ from usage_pipeline.report import formats
 from usage_pipeline.report.anchors import check_anchor
 from usage_pipeline.report.contents import CheckResult, Pool, Report
 from usage_pipeline.report.json_text import plain
+from usage_pipeline.report.packing import packed_text
 from usage_pipeline.report.page_data import (
     packed_cube,
     packed_details,
@@ -85,7 +85,11 @@ def report_html(report: Report) -> str:
     library, script = _text(_CHART_LIBRARY), _page_script(report.q_developer is not None)
     shown = [pool for pool in report.pools if pool.has_traffic]
     cube = packed_cube(report)
-    packed = {"tables-data": packed_tables(shown), "details-data": packed_details(shown)}
+    packed = {
+        "pools-data": packed_json({pool.anchor: _page_facts(pool) for pool in shown}),
+        "tables-data": packed_tables(shown),
+        "details-data": packed_details(shown),
+    }
     if cube:
         packed["cube-data"] = cube
     if report.q_developer:
@@ -105,7 +109,7 @@ def report_html(report: Report) -> str:
             style=_own("\n".join(_page_part(name) for name in PAGE_STYLES)),
             script=_own(script),
             library=_script_json(_packed_library()),
-            page_data=_script_json(_page_data(report, shown)),
+            page_data=_script_json(_page_data(report)),
             packed_parts={name: _script_json(text) for name, text in packed.items()},
             series={pool.anchor: _script_json(packed_series(pool.series)) for pool in shown},
         )
@@ -140,8 +144,13 @@ def _labels_needed(report: Report) -> dict[str, Any]:
     return {name: words for name, words in _labels().items() if name != "q_developer" or report.q_developer}
 
 
-def _page_data(report: Report, shown: list[Pool]) -> dict[str, Any]:
-    """What the page's script needs before any table or chart is unpacked."""
+def _page_facts(pool: Pool) -> dict[str, Any]:
+    endpoint = _labels()["endpoint"].get(pool.endpoint_type, pool.endpoint_type)
+    return {"title": f"{pool.model_name}, {endpoint}", **pool_facts(pool)}
+
+
+def _page_data(report: Report) -> dict[str, Any]:
+    """What the page's script needs before anything is unpacked."""
     return {
         "labels": _labels_needed(report),
         "windows": plain(report.windows),
@@ -152,13 +161,6 @@ def _page_data(report: Report, shown: list[Pool]) -> dict[str, Any]:
         "cost_changes": plain(report.cost_changes),
         "covered": {
             f"{scope.account_id}/{scope.region}": plain(scope.covered) for scope in report.scopes if scope.region
-        },
-        "pools": {
-            pool.anchor: {
-                "title": f"{pool.model_name}, {_labels()['endpoint'].get(pool.endpoint_type, pool.endpoint_type)}",
-                **pool_facts(pool),
-            }
-            for pool in shown
         },
     }
 
@@ -199,8 +201,8 @@ def _text(name: str) -> str:
 
 @cache
 def _packed_library() -> str:
-    """The chart library as base64 of zlib, which is half of the page's own text."""
-    return base64.b64encode(zlib.compress(_text(_CHART_LIBRARY).encode(), MOST_COMPRESSION)).decode("ascii")
+    """The chart library, which is half of the page's own text."""
+    return packed_text(_text(_CHART_LIBRARY).encode(), MOST_COMPRESSION)
 
 
 def _page_part(name: str) -> str:

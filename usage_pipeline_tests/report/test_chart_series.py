@@ -3,8 +3,9 @@ from datetime import datetime, timedelta
 import duckdb
 import pytest
 
-from usage_pipeline.report import chart_series
-from usage_pipeline.report.chart_series import ChartWindow, MarkedMinutes, PoolSeries, read_pool_series
+from usage_pipeline.report import chart_levels, chart_series
+from usage_pipeline.report.chart_levels import ChartWindow
+from usage_pipeline.report.chart_series import MarkedMinutes, PoolSeries, read_pool_series
 
 END = datetime.fromisoformat("2026-11-15T10:27")
 POOL = "111122223333/us-east-1/on_demand/m"
@@ -194,7 +195,7 @@ def test_nothing_is_read_outside_the_windows(con: duckdb.DuckDBPyConnection) -> 
 def test_coarser_levels_take_the_next_granularity_where_points_are_too_many(
     con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chart_series, "MOST_POINTS", 90)
+    monkeypatch.setattr(chart_levels, "MOST_POINTS", 90)
     for minute in range(0, 600, 5):
         use(con, f"2026-11-15T{minute // 60:02}:{minute % 60:02}", {"a": (minute, 1)})
     week, month = window(timedelta(days=7), 300, "7days"), window(timedelta(days=30), 900, "30days")
@@ -209,18 +210,46 @@ def test_coarser_levels_take_the_next_granularity_where_points_are_too_many(
 def test_minutes_keep_rates_and_failures_where_points_are_too_many(
     con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chart_series, "MOST_POINTS", 3)
+    monkeypatch.setattr(chart_levels, "MOST_POINTS", 3)
     for minute in range(10):
-        use(con, f"2026-11-15T10:0{minute}", {"a": (1, 1), "b": (2, 1)}, throttles=1, latency=(5, 1))
+        use(con, f"2026-11-15T10:0{minute}", {"a": (1, 1)}, throttles=1, latency=(5, 1))
     (level,) = series(con, window(timedelta(hours=1), 60)).levels
-    assert (set(level.pool), level.profiles) == ({"at", "tpm", "rpm", "throttles"}, {})
-    assert level.step_seconds == 60
+    assert (level.step_seconds, set(level.pool)) == (60, {"at", "tpm", "rpm", "throttles"})
+
+
+def test_profiles_take_longer_periods_before_their_pool_does(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chart_levels, "MOST_PROFILE_POINTS", 5)
+    for minute, tokens in (("09:58", 10), ("09:59", 70), ("10:01", 40), ("10:04", 30)):
+        use(con, f"2026-11-15T{minute}", {"a": (tokens, 2), "b": (1, tokens // 10)}, throttles=1)
+    (level,) = series(con, window(timedelta(minutes=30), 60)).levels
+    assert (str(level.start), level.step_seconds, level.pool["at"]) == ("2026-11-15 09:57:00", 60, [1, 2, 4, 7])
+    assert level.pool["tpm"] == [11, 71, 41, 31]
+    # Counts of 5 minutes would not stack up to the pool's.
+    assert (str(level.profile_start), level.profile_step_seconds) == ("2026-11-15 09:55:00", 300)
+    assert level.profiles == {
+        "a": {"at": [0, 1], "tpm": [70, 40], "tpm_min": [10, 30], "rpm": [2, 2], "rpm_min": [2, 2]},
+        "b": {"at": [0, 1], "tpm": [1, 1], "tpm_min": [1, 1], "rpm": [7, 4], "rpm_min": [1, 3]},
+    }
+
+
+@pytest.mark.parametrize(("most", "kept"), [(2, [101, 102]), (1, None)])
+def test_marks_beyond_a_pools_share_of_values_keep_their_minutes(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, most: int, kept: list[int] | None
+) -> None:
+    monkeypatch.setattr(chart_series, "MOST_MARKED_VALUES", most)
+    use(con, "2026-11-15T10:00", {"a": (101, 1)})
+    use(con, "2026-11-15T10:02", {"a": (102, 51)})
+    markers = series(con, window(timedelta(hours=1), 60)).markers
+    assert ([ts.minute for ts in markers["tpm"].ts], markers["tpm"].value) == ([0, 2], kept)
+    assert ([ts.minute for ts in markers["rpm"].ts], markers["rpm"].value) == ([2], [51])
 
 
 def test_levels_of_an_hour_stay_however_many_points_they_have(
     con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chart_series, "MOST_POINTS", 1)
+    monkeypatch.setattr(chart_levels, "MOST_POINTS", 1)
     for hour in range(9):
         use(con, f"2026-11-15T0{hour}:00", {"a": (1, 1)}, latency=(5, 1))
     (level,) = series(con, window(timedelta(days=30), 900)).levels

@@ -6,7 +6,7 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from usage_pipeline.report.chart_series import ChartWindow
+from usage_pipeline.report.chart_levels import ChartWindow
 from usage_pipeline.report.contents import Report
 from usage_pipeline.report.ledgers import read_bill, read_quota_changes
 from usage_pipeline.report.outlook_contents import QuotaOutlook

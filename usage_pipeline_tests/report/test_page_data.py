@@ -1,6 +1,5 @@
-import base64
 import json
-import zlib
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,8 +10,9 @@ from hypothesis import strategies as st
 from usage_pipeline.report.chart_series import Columns, MarkedMinutes, PoolSeries, SeriesLevel
 from usage_pipeline.report.contents import Report
 from usage_pipeline.report.json_text import plain
-from usage_pipeline.report.packing import unpacked
-from usage_pipeline.report.page_data import packed_details, packed_series, packed_tables, pool_facts
+from usage_pipeline.report.packing import unpacked, unpacked_text
+from usage_pipeline.report.page_data import packed_details, packed_series, packed_tables, pool_facts, shown_statistics
+from usage_pipeline_tests.report.sample import SONNET_POOL
 
 NOON = datetime.fromisoformat("2026-11-14T12:00")
 
@@ -52,7 +52,7 @@ def after(found: dict[str, Any], references: dict[str, Any], facts: dict[str, An
 
 
 def level(columns: Columns, step: int = 60, profiles: dict[str, Columns] | None = None) -> SeriesLevel:
-    return SeriesLevel(("1day",), NOON, step, 2880, None, columns, profiles or {})
+    return SeriesLevel(("1day",), NOON, step, 2880, None, columns, NOON, step, profiles or {})
 
 
 def round_trip(columns: Columns, step: int = 60) -> Columns:
@@ -102,6 +102,12 @@ def test_any_running_total_comes_back(points: list[tuple[int, int, int | None]],
     assert round_trip(columns, step) == columns
 
 
+def test_marks_that_are_too_many_come_without_values() -> None:
+    series = PoolSeries((level({"at": [0], "tpm": [1]}),), {"tpm": MarkedMinutes((NOON,), None)})
+    header, column = unpacked(packed_series(series))
+    assert {name: column(reference) for name, reference in header["markers"]["tpm"].items()} == {"minute": [0]}
+
+
 def test_marked_minutes_are_counted_from_the_longest_level() -> None:
     minutes = tuple(NOON + timedelta(minutes=minute) for minute in (0, 61, 1500))
     series = PoolSeries((level({"at": [0], "tpm": [1]}),), {"throttles": MarkedMinutes(minutes, [4, 5, 600])})
@@ -120,15 +126,15 @@ def test_series_of_the_sample_are_those_of_the_json(report: Report) -> None:
             assert restored(text, facts, "pool") == found.pool
             for profile_id, columns in found.profiles.items():
                 own = {
-                    "start": facts["start"],
-                    "step_seconds": facts["step_seconds"],
+                    "start": facts["profile_start"],
+                    "step_seconds": facts["profile_step_seconds"],
                     "of": facts["profiles"][profile_id],
                 }
                 assert restored(text, own, "of") == columns
 
 
 def opened(text: str) -> Any:
-    return json.loads(zlib.decompress(base64.b64decode(text)))
+    return json.loads(unpacked_text(text))
 
 
 @pytest.mark.parametrize("table", ["statistics", "contributions"])
@@ -145,6 +151,19 @@ def test_details_are_those_of_the_json(logged_report: Report, part: str) -> None
     found = opened(packed_details(logged_report.pools))
     for pool in logged_report.pools:
         assert found[pool.anchor][part] == plain(pool)[part]
+
+
+def test_profiles_with_most_use_keep_their_statistics(report: Report) -> None:
+    pool = next(pool for pool in report.pools if pool.pool_id == SONNET_POOL)
+    of_profile = Counter(row.profile_id for row in pool.statistics)
+    longest = [row for row in pool.contributions if row.window_name == "30days" and row.basis == "all"]
+    by_use = [row.profile_id for row in sorted(longest, key=lambda row: -(row.consumed_tokens or 0))]
+    assert len(by_use) == 4
+    total = 0
+    for place, profile_id in enumerate(by_use):
+        total += of_profile[profile_id]
+        assert {row.profile_id for row in shown_statistics(pool, total - 1)} == {"ALL", *by_use[:place]}
+    assert shown_statistics(pool, total) == pool.statistics
 
 
 def test_facts_have_what_search_and_windows_need(report: Report) -> None:

@@ -206,8 +206,7 @@ def test_pool_fits_every_filter_or_none(
 
 READ = """
 async text => {
-    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
     const packed = new PackedColumns(new Uint8Array(await new Response(stream).arrayBuffer()));
     const { columns } = packed.header;
     return Object.fromEntries(Object.keys(columns).map((name) => [
@@ -279,10 +278,11 @@ def plotting(blank: Page) -> Page:
         const page = { covered: { scope: [{ start: "2026-11-01T00:00:00Z", end: "2026-11-01T00:04:00Z" }] } };
         const state = { window: "1hour" };
         const chosenWindow = () => ({ start: "2026-11-01T00:00:00Z", end: "2026-11-01T00:06:00Z" });
-        const plotOf = (columns) => {
+        const plotOf = (columns, more = {}) => {
             const minutes = { start: "2026-11-01T00:00:00Z", step_seconds: 60, points: 6 };
-            const level = { windows: ["1hour"], ...minutes, pool: columns, profiles: {} };
-            const header = { levels: [level], limits: {}, markers: {} };
+            const profiles = { profile_start: minutes.start, profile_step_seconds: 60, profiles: {} };
+            const level = { windows: ["1hour"], ...minutes, pool: columns, ...profiles, ...more.level };
+            const header = { levels: [level], limits: {}, markers: {}, markers_from: minutes.start, ...more.header };
             const series = new PoolSeries({ header, column: (columns, name) => columns[name] });
             return new Plot({ facts: { scope: "scope", limits: { tpm: 9 } } }, series);
         };
@@ -310,6 +310,43 @@ def test_counts_that_are_not_stored_are_nothing(plotting: Page) -> None:
 
 def test_series_that_a_level_lacks_is_no_series(plotting: Page) -> None:
     assert plotting.evaluate("plotOf({ at: [1], tpm: [7] }).ofPool('tpd')") is None
+
+
+QUARTERS = """{ level: {
+    profile_start: "2026-10-31T23:57:00Z", profile_step_seconds: 300, profiles: { a: { at: [0, 1], tpm: [7, 9] } },
+} }"""
+"""Profiles in periods of five minutes, which begin three minutes before the level."""
+
+
+def test_longer_period_of_a_profile_is_drawn_at_each_minute_of_it_that_was_read(plotting: Page) -> None:
+    plot = f"plotOf({{ at: [1], tpm: [7] }}, {QUARTERS})"
+    assert plotting.evaluate(f"(plot => valuesOf(plot.points(plot.ofProfile('a', 'tpm'))))({plot})") == [
+        *(7, 7, 9, 9),
+        *(None, None),
+    ]
+    assert plotting.evaluate(f"{plot}.areProfilesCoarser") is True
+    assert plotting.evaluate(f"{plot}.ofProfile('a', 'throttles')") is None
+    assert plotting.evaluate(f"{plot}.ofProfile('b', 'tpm')") is None
+
+
+@pytest.mark.parametrize(
+    ("marks", "level", "found"),
+    [
+        ("minute: [1, 3], value: [20, 30]", "", [20, 30]),
+        # Without values: the minute's own, or the quota.
+        ("minute: [1, 3]", "", [12, 15]),
+        ("minute: [1, 3]", "step_seconds: 300, points: 2", [9, 9]),
+    ],
+)
+def test_mark_without_a_value_has_its_minutes_or_the_quotas(
+    plotting: Page, marks: str, level: str, found: list[int]
+) -> None:
+    more = f"{{ level: {{ {level} }}, header: {{ markers: {{ tpm: {{ {marks} }} }} }} }}"
+    plot = f"plotOf({{ at: [1, 3], tpm: [12, 15] }}, {more})"
+    assert plotting.evaluate(f"{plot}.markers('tpm').map(([time]) => (time / 60_000) % 60)") == [1, 3]
+    assert plotting.evaluate(f"valuesOf({plot}.markers('tpm'))") == found
+    assert plotting.evaluate(f"{plot}.areOnQuota('tpm')") is (found == [9, 9])
+    assert plotting.evaluate(f"{plot}.areOnQuota('rpm')") is False
 
 
 def test_running_total_holds_until_midnight(plotting: Page) -> None:

@@ -42,6 +42,9 @@ NO_WORDS = re.compile(
     re.VERBOSE,
 )
 
+DIGITS = re.compile(r"^\S{60,}$")
+"""The digits of packed columns: no word is that long."""
+
 CLASSES = {"chart wide", "dense costs", "code, pre"}
 """Several names in one string: classes of an element, or elements of a selector."""
 
@@ -58,7 +61,7 @@ def strings_of(script: str) -> list[str]:
 
 def is_shown(text: str) -> bool:
     """Words with a space or a capital are for people; selectors and names are not."""
-    if NO_WORDS.match(text.strip()) or text in CLASSES:
+    if NO_WORDS.match(text.strip()) or DIGITS.match(text) or text in CLASSES:
         return False
     if re.search(r"[\[\]#>]|^\.|\.\w+:", text) and SELECTOR.match(text):
         return False

@@ -3,7 +3,6 @@ import dataclasses
 import hashlib
 import json
 import re
-import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from usage_pipeline.config import ReportSettings
 from usage_pipeline.report import contents, render
 from usage_pipeline.report.contents import Report, ReportSummary
 from usage_pipeline.report.json_text import report_json
-from usage_pipeline.report.packing import unpacked
+from usage_pipeline.report.packing import unpacked, unpacked_text
 from usage_pipeline.report.render import report_html
 from usage_pipeline_tests.report.sample import HOSTILE_NAME, HOSTILE_TAG, SONNET_POOL
 
@@ -66,7 +65,7 @@ def test_only_the_pages_own_script_and_the_chart_library_may_run(page: str) -> N
     (run,) = (script for script, attrs in zip(elements.scripts, attributes, strict=True) if attrs.get("type") is None)
     packed = re.search(r'id="chart-library">"([^"]*)"<', page)
     assert packed
-    library = zlib.decompress(base64.b64decode(packed[1]))
+    library = unpacked_text(packed[1])
     assert library == (PACKAGE / "vendor" / "echarts.min.js").read_bytes()
     allowed = [base64.b64encode(hashlib.sha256(script).digest()).decode() for script in (library, run.encode())]
     assert policy == (
@@ -98,21 +97,20 @@ def test_data_in_scripts_cannot_end_them(page: str) -> None:
     ]
     assert len(data) > 2
     assert [script for script in data if re.search("[<>&\u2028\u2029]", script)] == []
-    facts = json.loads(data[0])
-    assert HOSTILE_NAME in [profile["profile_name"] for pool in facts["pools"].values() for profile in pool["profiles"]]
+    facts = json.loads(unpacked_text(json.loads(data[1])))
+    assert HOSTILE_NAME in [profile["profile_name"] for pool in facts.values() for profile in pool["profiles"]]
 
 
 def test_line_separators_of_javascript_are_escaped(report: Report) -> None:
-    pool = report.pools[0]
-    named = dataclasses.replace(pool, model_name="a\u2028b\u2029c & d")
-    text = report_html(dataclasses.replace(report, pools=(named, *report.pools[1:])))
+    named = dataclasses.replace(report.scopes[0], region="a\u2028b\u2029c & d")
+    text = report_html(dataclasses.replace(report, scopes=(named,)))
     (data,) = re.findall(r'id="page-data">([^<]*)<', text)
     assert "a\\u2028b\\u2029c \\u0026 d" in data
 
 
 def test_packed_tables_are_the_numbers_of_the_json(page: str, numbers: dict[str, Any]) -> None:
     (packed,) = re.findall(r'id="tables-data">"([^<]*)"<', page)
-    tables = json.loads(zlib.decompress(base64.b64decode(packed)))
+    tables = json.loads(unpacked_text(packed))
     pool = next(pool for pool in numbers["pools"] if pool["pool_id"] == SONNET_POOL)
     assert tables[pool["anchor"]]["statistics"] == pool["statistics"]
     assert tables[pool["anchor"]]["contributions"] == pool["contributions"]

@@ -27,7 +27,8 @@ def busy_pool(number: int, like: Pool) -> Pool:
         highest = {"tpm": 200_000, "rpm": 60, "tpd": 9_000_000, "reserved": 900_000, "latency": 9_000, "ttft": 900}
         pool = columns(count, highest | {"initial_reservation": 900_000, "tpm_min": 200_000, "rpm_min": 60})
         profiles = {f"p{i}": columns(count, {"tpm": 200_000, "rpm": 60}) for i in range(2)}
-        return SeriesLevel(windows, like.series.levels[0].start, step, count, None, pool, profiles)
+        start = like.series.levels[0].start
+        return SeriesLevel(windows, start, step, count, None, pool, start, step, profiles)
 
     levels = (level(60, ("1hour", "1day")), level(300, ("7days",)), level(900, ("14days", "30days")))
     return dataclasses.replace(

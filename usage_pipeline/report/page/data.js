@@ -8,12 +8,9 @@ const words = page.labels;
 
 const ALL = "ALL"; // the pool's sum over its profiles, as marts.usage_statistics writes it
 
-// The packed parts are a JSON string of base64 of zlib, as render.py writes them.
+// The packed parts are JSON strings of what packing.py writes.
 async function unpackBytes(script) {
-  const text = atob(JSON.parse(script.textContent));
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i += 1) bytes[i] = text.charCodeAt(i);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([bytesOf(JSON.parse(script.textContent))]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 

@@ -1,9 +1,16 @@
 // The reader's filters and window: their controls, and which parts of the page they leave.
 // Not here: what fits a filter (matching.js), sums of what is left (verdict.js, costs.js).
 
-const allPools = Object.entries(page.pools);
-let shownPools = new Set(Object.keys(page.pools));
-const anchors = new Map(allPools.map(([target, { pool_id: id }]) => [id, target]));
+let allPools = [];
+let shownPools = new Set();
+let anchors = new Map();
+
+async function readPools() {
+  page.pools = await unpackJson("pools-data");
+  allPools = Object.entries(page.pools);
+  shownPools = new Set(Object.keys(page.pools));
+  anchors = new Map(allPools.map(([target, { pool_id: id }]) => [id, target]));
+}
 
 function choosePools() {
   const users = poolsOfCallers();

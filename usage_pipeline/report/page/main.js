@@ -21,6 +21,7 @@ async function start() {
   }
   document.documentElement.dataset.scripted = "true";
   if (byId("chart-library")) libraryText();
+  await readPools();
   const search = new Search();
   const help = helpDialog();
   makeDisplayControls(search, help);

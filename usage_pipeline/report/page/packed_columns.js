@@ -1,4 +1,21 @@
-// Columns of numbers as packing.py writes them, whose head says what each form and key means. Nothing here touches the page.
+// Columns of numbers and their text as packing.py writes them, whose head says what each form and key means. Nothing here
+// touches the page.
+
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%:()*+-;,=.?@^_`{|}~";
+const digitOf = new Uint8Array(128);
+for (let digit = 0; digit < DIGITS.length; digit += 1) digitOf[DIGITS.charCodeAt(digit)] = digit;
+
+// The bytes of text in base 85: four of every five digits, the highest first. The last digits can be fewer than five; those
+// that they lack count as the highest one.
+function bytesOf(text) {
+  const bytes = new Uint8Array(Math.floor((text.length * 4) / 5));
+  for (let at = 0, from = 0; from < text.length; from += 5) {
+    let value = 0;
+    for (let i = from; i < from + 5; i += 1) value = value * 85 + (i < text.length ? digitOf[text.charCodeAt(i)] : 84);
+    for (let shift = 24; shift >= 0 && at < bytes.length; shift -= 8) bytes[at++] = value >>> shift;
+  }
+  return bytes;
+}
 
 class PackedColumns {
   constructor(bytes) {

@@ -50,13 +50,22 @@ function shownLines(plot, chart) {
   return { lines, hidden: isFar ? [...hidden, "quota"] : hidden, steps };
 }
 
+const stepName = (seconds) => words.steps[seconds] ?? fill(words.steps.other, { n: seconds });
+
 function remarks(plot, chart, { lines, hidden }) {
   const { level, pool } = plot;
   if (!drawnOverTime(lines).length) return words.chart_text.no_series;
   const { note, each_minute: eachMinute, unit } = words.charts[chart.name];
   const said = [];
-  if (level?.step_seconds === 60 && eachMinute) said.push(eachMinute);
-  else if (level) said.push(fill(note, { step: words.steps[level.step_seconds] ?? fill(words.steps.other, { n: level.step_seconds }) }));
+  if (plot.areMinutes && eachMinute) said.push(eachMinute);
+  else if (level) said.push(fill(note, { step: stepName(level.step_seconds) }));
+  if (plot.areProfilesCoarser && chart.lines === rateLines) {
+    said.push(fill(words.chart_text.profiles_coarser, { step: stepName(level.profile_step_seconds) }));
+  }
+  if (plot.areProfilesCoarser && chart.lines === failedBars && plot.ofPool("throttles")) {
+    said.push(fill(words.chart_text.throttles_whole, { contributions: words.sections.contributions }));
+  }
+  if (chart.lines === rateLines && plot.areOnQuota(chart.name)) said.push(words.chart_text.marks_on_quota);
   const kind = chart.quota;
   if (kind && pool.facts.limits[kind] === null) said.push(words.chart_text.quota_unknown);
   if (hidden.includes("quota")) said.push(fill(words.chart_text.quota_above, { limit: number(pool.facts.limits[kind]), unit }));
@@ -93,7 +102,20 @@ function extra(plot, name, values, label) {
 
 function profileLines(plot, name) {
   const ids = plot.pool.order.filter((id) => plot.pool.isTagged(id) && plot.ofProfile(id, name));
-  return ids.map((id, i) => ({ ...line(plot, id, plot.points(plot.ofProfile(id, name))), isExtra: i >= MOST_LINES }));
+  return ids.map((id, i) => ({
+    ...line(plot, id, plot.points(plot.ofProfile(id, name))), label: profileLabel(plot, id), isExtra: i >= MOST_LINES,
+  }));
+}
+
+// The periods of profiles are named where they are not those of the pool.
+const profileLabel = (plot, id) => (plot.areProfilesCoarser ? profilePeriods(plot, id, "profile_highest") : plot.pool.name(id));
+
+const profilePeriods = (plot, id, kind) =>
+  fill(words.series[kind], { profile: plot.pool.name(id), step: stepName(plot.level.profile_step_seconds) });
+
+function lowestOfProfiles(plot, name) {
+  const ids = plot.pool.order.filter((id) => plot.pool.isTagged(id));
+  return ids.flatMap((id) => extra(plot, `lowest ${id}`, plot.ofProfile(id, `${name}_min`), profilePeriods(plot, id, "profile_lowest")));
 }
 
 function rateLines(plot, name) {
@@ -104,6 +126,7 @@ function rateLines(plot, name) {
     lines.push(...extra(plot, "initial", plot.ofPool("initial_reservation"), words.series.initial_reservation));
     lines.push(...extra(plot, "reserved", plot.ofPool("reserved"), words.series.reserved));
   }
+  lines.push(...lowestOfProfiles(plot, name));
   return [...lines, ...marks(plot, name, words.series.over), ...(name === "tpm" ? throttledMarks(plot) : [])];
 }
 

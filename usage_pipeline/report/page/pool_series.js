@@ -38,13 +38,30 @@ class PoolSeries {
     return this.expanded.get(reference);
   }
 
-  // [time, value] of every minute that is marked at any granularity.
+  // The same of a profile, whose periods can be longer than the level's: each period of the level has the value of the
+  // profile's period that it lies in.
+  profileValues(level, profileId, name) {
+    const columns = level.profiles[profileId];
+    const [step, longer] = [level.step_seconds, level.profile_step_seconds];
+    if (step === longer) return this.values(level, columns, name);
+    const [start, profileStart] = [Date.parse(level.start), Date.parse(level.profile_start)];
+    const place = (i) => Math.floor((start - profileStart + i * step * 1000) / (longer * 1000));
+    const own = { start: level.profile_start, step_seconds: longer, points: place(level.points - 1) + 1 };
+    const values = this.values(own, columns, name);
+    return values && Array.from({ length: level.points }, (_, i) => values[place(i)]);
+  }
+
+  // [time, value] of every minute that is marked at any granularity; null where marks are too many to have values.
   markers(name) {
     const columns = this.packed.header.markers[name];
     if (!columns) return [];
     const from = Date.parse(this.packed.header.markers_from);
-    const values = this.packed.column(columns, "value");
-    return this.packed.column(columns, "minute").map((place, i) => [from + place * MINUTE, values[i]]);
+    const values = this.hasMarkedValues(name) ? this.packed.column(columns, "value") : null;
+    return this.packed.column(columns, "minute").map((place, i) => [from + place * MINUTE, values && values[i]]);
+  }
+
+  hasMarkedValues(name) {
+    return "value" in (this.packed.header.markers[name] ?? { value: null });
   }
 }
 
@@ -71,8 +88,14 @@ class Plot {
     return this.level && this.series.values(this.level, this.level.pool, name);
   }
 
+  // What was not read is a gap also within a longer period of the profile.
   ofProfile(profileId, name) {
-    return this.level && this.series.values(this.level, this.level.profiles[profileId], name);
+    const values = this.level && this.series.profileValues(this.level, profileId, name);
+    return values && this.areProfilesCoarser ? values.map((value, i) => (this.isRead[i - this.first] ? value : undefined)) : values;
+  }
+
+  get areProfilesCoarser() {
+    return this.level !== null && this.level.profile_step_seconds > this.level.step_seconds;
   }
 
   // [time, value] of a series. An idle period that was read is 0; what is unknown or was not read is a gap.
@@ -94,8 +117,23 @@ class Plot {
     });
   }
 
+  // A mark without a value has the minute's own where minutes are drawn, and else stands on the quota's line.
   markers(name) {
-    return this.series.markers(name).filter(([time]) => time >= this.start && time < this.end);
+    const found = this.series.markers(name).filter(([time]) => time >= this.start && time < this.end);
+    if (this.series.hasMarkedValues(name)) return found;
+    const steps = this.limitSteps(name);
+    const minutes = this.areMinutes ? this.ofPool(name) : null;
+    const levelStart = this.level && Date.parse(this.level.start);
+    const quota = (time) => steps.filter(([from]) => from <= time).at(-1)?.[1] ?? null;
+    return found.map(([time]) => [time, minutes ? minutes[(time - levelStart) / MINUTE] : quota(time)]);
+  }
+
+  areOnQuota(name) {
+    return !this.areMinutes && !this.series.hasMarkedValues(name);
+  }
+
+  get areMinutes() {
+    return this.level?.step_seconds === 60;
   }
 
   // The quota's value along the window, a point where it changed; none when it is unknown throughout.

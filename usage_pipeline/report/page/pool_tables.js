@@ -45,7 +45,7 @@ function showContributions(pool) {
     numberColumn("share", words.columns.share, null, (row) => row.share, shareText),
     ...columns.map((name) => ({
       ...numberColumn(name, words.columns[name], columnUnit(name)),
-      cell: (row) => valueCell(row[name], name, pool.statistic(row.profile_id, "tpm")),
+      cell: (row) => valueCell(row[name], name, pool.statistic(row.profile_id, "tpm") ?? pool.statistic(ALL, "tpm")),
     })),
   ]);
 }
@@ -115,7 +115,13 @@ class StatisticsTable {
   show() {
     const rows = Object.keys(words.metrics).map((metric) => this.pool.statistic(this.pool.profile, metric)).filter(Boolean);
     this.table.renew(rows);
-    this.remark.textContent = rows.length ? readMinutes(rows[0]) : words.statistics_text.none;
+    const known = new Set(this.pool.tables.statistics.map((row) => row.profile_id));
+    const used = new Set(this.pool.tables.contributions.map((row) => row.profile_id));
+    const leftOut = [...used].filter((id) => !known.has(id)).length;
+    this.remark.textContent = [
+      rows.length ? readMinutes(rows[0]) : words.statistics_text.none,
+      leftOut ? counted(words.statistics_text.left_out, leftOut) : null,
+    ].filter(Boolean).join(" ");
   }
 }
 
