@@ -165,8 +165,11 @@ def test_months_become_as_few_ranges_as_possible() -> None:
 
 @pytest.mark.parametrize("most_rows", [1, 3, 1000])
 def test_a_rebuild_in_parts_gives_the_same_tables(most_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = ("marts.invocations", "marts.usage_hourly", "marts.usage_daily", "marts.usage_monthly")
+    tables += ("marts.usage_minutely", "marts.quota_headroom", "marts.data_completeness")
+
     def filled() -> Store:
-        store = Store()
+        store = Store(*tables)
         store.burndown("*", 1)
         store.model(NOVA)
         store.price(NOVA, "input", "1")
@@ -177,8 +180,6 @@ def test_a_rebuild_in_parts_gives_the_same_tables(most_rows: int, monkeypatch: p
             store.usage(NOVA, ts, invocations=number % 3 + 1, input_tokens=100 * number)
         return store
 
-    tables = ("marts.invocations", "marts.usage_hourly", "marts.usage_daily", "marts.usage_monthly")
-    tables += ("marts.usage_minutely", "marts.quota_headroom", "marts.data_completeness")
     at_once, in_parts = filled(), filled()
     at_once.build()
     monkeypatch.setattr(sql_builds, "MOST_ROWS_AT_ONCE", most_rows)

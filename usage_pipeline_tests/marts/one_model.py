@@ -9,23 +9,22 @@ from typing import Any
 import pyarrow as pa
 
 from usage_pipeline.sql_builds import window_values
-from usage_pipeline.sql_models import load_models
-from usage_pipeline_tests.marts.factory import DAY, Store
+from usage_pipeline_tests.marts.factory import DAY, MODELS, Store
 
 Rows = Sequence[Mapping[str, Any]]
 
 
 class OneModel:
-    """A model of `dbt_like_sql/`, and a warehouse with every table it reads, empty.
+    """A model of `dbt_like_sql/`, and a warehouse with every table that it is made from, empty.
 
     The models `before` are made from the same inputs first, in that order, and are read by it.
     """
 
     def __init__(self, name: str, before: Sequence[str] = ()) -> None:
-        models = {model.qualified_name: model for model in load_models()}
+        models = {model.qualified_name: model for model in MODELS}
         self._model = models[name]
         self._before = [models[each] for each in before]
-        store = Store()
+        store = Store(name, *before)
         store.build()
         self._con = store.con
 
