@@ -40,7 +40,7 @@ def override(pattern: str, usd: str | None = None, percent: str | None = None, s
 
 def small_store() -> Store:
     """Two days of Nova Lite at 2 dollars a million, two calls of Sonnet, whose price nobody knows, and an old call."""
-    store = Store()
+    store = Store("marts.usage_daily", "intermediate.int_price_uses")
     store.burndown("*", 1)
     store.model(NOVA)
     store.system_profile(GEO_SONNET, arns(SONNET, "us-east-1", "us-west-2"))
@@ -125,7 +125,7 @@ def test_from_one_file_to_another_is_what_a_run_between_them_would_have_left_to_
 
 
 def test_a_file_without_a_logged_call_has_no_effect(tmp_path: Path) -> None:
-    store = Store()
+    store = Store("marts.usage_daily", "intermediate.int_price_uses")
     store.build()
     assert effect_of(published(store, tmp_path), [override("*", "1")]) is None
 
