@@ -277,7 +277,8 @@ def _report(profiles: int, repeat: int) -> list[Result]:
         make(path, profiles)
         figure = median([measure([sys.executable, "-m", "benchmarks.report", str(path)]) for _ in range(repeat)])
         sizes = {kind: (Path(name) / f"report.{kind}").stat().st_size / 1e6 for kind in ("html", "json")}
-    what = f"report of {POOLS} pools x {profiles} profiles, busy in each of {DAYS * 1440:,} minutes"
+    count = "1 profile" if profiles == 1 else f"{profiles} profiles"
+    what = f"report of {POOLS} pools of {count} each, busy in each of {DAYS * 1440:,} minutes"
     return [
         Result(f"{what}: size of the page", sizes["html"], 8, "MB"),
         Result(f"{what}: size of its numbers as JSON", sizes["json"], 60, "MB"),
