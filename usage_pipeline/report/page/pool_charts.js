@@ -138,9 +138,12 @@ function dayLines(plot) {
 function marks(plot, name, label) {
   const data = plot.markers(name);
   if (!data.length) return [];
+  // On the quota's line they touch each other, so that edges would cover what lies behind; their value is the quota's.
+  const isOnQuota = plot.areOnQuota(name);
   return [{
-    name: "over", label, type: "scatter", data, symbol: "triangle", symbolSize: 8, z: 6, tooltip: { trigger: "item" },
-    itemStyle: { color: color("chart-quota"), borderColor: color("surface"), borderWidth: 0.5 },
+    name: "over", label: isOnQuota ? words.series.more_than_quota : label, type: "scatter", data, symbol: "triangle",
+    symbolSize: isOnQuota ? 5 : 8, z: 6, tooltip: { trigger: "item" },
+    itemStyle: { color: color("chart-quota"), borderColor: color("surface"), borderWidth: isOnQuota ? 0 : 0.5 },
   }];
 }
 
