@@ -5,20 +5,24 @@ import fcntl
 import os
 import pickle
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest import mock
 
 import dagster as dg
 import duckdb
+import pandas as pd
 import pytest
 
+from usage_pipeline.checks.validation import validate_here
 from usage_pipeline.config import Settings, load_settings
 from usage_pipeline.event_log import open_instance
+from usage_pipeline.partitions import daily_partitions
 from usage_pipeline.runs import RunOutcome, prepare_instance_folder, run_days
 from usage_pipeline.sandbox import RunningSandbox, SandboxOptions
 from usage_pipeline.sandbox.prices import write_prices
+from usage_pipeline.schedules import DAILY_JOB
 
 NOW = dt.datetime(2026, 11, 15, 10, 30)
 """The sandbox's clock in tests of whole days."""
@@ -83,19 +87,54 @@ class Unheard:
         assert word
 
 
-def run(settings: Settings, sandbox: RunningSandbox, first: dt.date = FIRST_DAY, last: dt.date = TODAY) -> RunOutcome:
-    """Run the days on an on-disk Dagster instance beside the warehouse."""
-    home = prepare_instance_folder(settings.dagster_home)
-    with pointed_at(sandbox), open_instance(home) as instance:
-        return run_days(settings, instance, first, last, progress=Unheard())
+UNTIL_PLANNING = (
+    dg.AssetSelection.all()
+    - dg.AssetSelection.assets("ops/check_results").downstream()
+    - dg.AssetSelection.assets("raw/enabled_regions")
+    - dg.AssetSelection.all_asset_checks()
+)
+"""What the daily job reads and makes before it is checked, published and reported: a third less work."""
+
+NOT_UNTIL_PLANNING = ("ops.check_results", "ops.findings")
+"""Tables that `UNTIL_PLANNING` leaves empty."""
+
+METRICS = dg.AssetSelection.assets("raw/cloudwatch_metrics", "raw/max_tokens_metric").upstream()
+"""Reading CloudWatch, and the catalogues that say of what."""
 
 
-def run_in_memory(
-    settings: Settings, sandbox: RunningSandbox, first: dt.date = FIRST_DAY, last: dt.date = TODAY
+def run(
+    settings: Settings,
+    sandbox: RunningSandbox,
+    first: dt.date = FIRST_DAY,
+    last: dt.date = TODAY,
+    only: dg.AssetSelection | None = None,
 ) -> RunOutcome:
-    """Run the days with Dagster's records in memory: half the time, for tests of what a run leaves in the warehouse."""
-    with pointed_at(sandbox), dg.DagsterInstance.ephemeral() as instance:
+    """Run the days as a command does, on a Dagster instance beside the warehouse; `only` some assets of the job."""
+    home = prepare_instance_folder(settings.dagster_home)
+    with ExitStack() as stack:
+        if only is None:
+            have_great_expectations_here()
+        else:
+            stack.enter_context(_daily_job_of(only))
+        stack.enter_context(pointed_at(sandbox))
+        instance = stack.enter_context(open_instance(home))
         return run_days(settings, instance, first, last, progress=Unheard())
+
+
+def have_great_expectations_here() -> None:
+    """Import it into this process; otherwise each run of few days starts a process that takes seconds to do so."""
+    validate_here("nothing", pd.DataFrame(), [])
+
+
+@contextmanager
+def _daily_job_of(assets: dg.AssetSelection) -> Generator[None]:
+    """Let the daily job be of these assets, without checks."""
+    job = dg.define_asset_job(DAILY_JOB, selection=assets, partitions_def=daily_partitions)
+    with (
+        mock.patch("usage_pipeline.definitions.build_daily_job", return_value=job),
+        mock.patch("usage_pipeline.runs.ValidationProcess"),
+    ):
+        yield
 
 
 def copy_of_whole_run(sandbox: RunningSandbox, factory: pytest.TempPathFactory) -> tuple[Settings, RunOutcome]:
@@ -119,13 +158,13 @@ LEFT_OUT = ("ops.runs", "ops.day_changes", "ops.sql_model_builds")
 """Tables that record runs and replacements, and so grow with their number."""
 
 
-def contents(warehouse: Path) -> Mapping[str, tuple[int, int]]:
+def contents(warehouse: Path, left_out: Collection[str] = ()) -> Mapping[str, tuple[int, int]]:
     """For each table: its row count and a hash of its rows that does not depend on their order."""
     with duckdb.connect(str(warehouse), read_only=True) as con:
         names = con.execute(
             "select table_schema || '.' || table_name from information_schema.tables order by all"
         ).fetchall()
-        return {name: _content(con, name) for (name,) in names if name not in LEFT_OUT}
+        return {name: _content(con, name) for (name,) in names if name not in (*LEFT_OUT, *left_out)}
 
 
 def _content(con: duckdb.DuckDBPyConnection, name: str) -> tuple[int, int]:
@@ -142,15 +181,18 @@ def _compared_columns(con: duckdb.DuckDBPyConnection, name: str) -> str:
     return ", ".join(f'"{column}"' for column in names)
 
 
-def assert_same_contents(ours: Path, theirs: Path) -> None:
+def assert_same_contents(ours: Path, theirs: Path, left_out: Collection[str] = ()) -> None:
     """Fail with the rows in which two warehouses differ, as few as tell what is wrong."""
-    if contents(ours) == contents(theirs):
+    our_contents, their_contents = contents(ours, left_out), contents(theirs, left_out)
+    if our_contents == their_contents:
         return
     with duckdb.connect(str(ours), read_only=True) as con:
         con.execute(f"attach '{theirs}' as theirs (read_only)")
-        different = [name for name, content in contents(ours).items() if contents(theirs).get(name) != content]
+        different = [name for name, content in our_contents.items() if their_contents.get(name) != content]
         told = {
-            name: rows_that_differ(con, _compared(con, name, ""), _compared(con, name, "theirs.")) for name in different
+            name: rows_that_differ(con, _compared(con, name, ""), _compared(con, name, "theirs."))
+            for name in different
+            if name in their_contents
         }
     pytest.fail(f"{ours.name} and its counterpart differ in: {told or 'the tables they have'}")
 

@@ -12,11 +12,22 @@ import pytest
 from typer.testing import CliRunner
 
 from usage_pipeline.cli import app
-from usage_pipeline.config import load_settings
+from usage_pipeline.config import Settings, load_settings
+from usage_pipeline.runs import RunOutcome
 from usage_pipeline.sandbox import RunningSandbox
-from usage_pipeline_tests.pipeline_runs import CONFIGURATION, contents, write_settings
+from usage_pipeline_tests.pipeline_runs import contents, have_great_expectations_here, write_settings
 
 runner = CliRunner()
+
+ONE_SCOPE = """\
+accounts:
+  - name: research
+    role_arn: arn:aws:iam::444455556666:role/usage-pipeline-reader
+    external_id: sandbox
+    regions: [us-east-1]
+as_of: 2026-11-15T10:30:00Z
+"""
+"""Enough where a command asks the same of every scope."""
 
 
 def said(text: str) -> str:
@@ -89,35 +100,10 @@ def test_a_mistyped_day_is_a_usage_error(tmp_path: Path) -> None:
     assert "'14.11.2026' does not match" in said(result.output)
 
 
-def test_run_ends_by_naming_its_output_and_what_failed_and_restating_asks_aws_nothing(
-    organisation: RunningSandbox, tmp_path: Path
-) -> None:
-    write_settings(tmp_path)
-    environment = dict(organisation.environment)
-
-    result = runner.invoke(app, ["run", "--from", "2026-11-13", "--to", "2026-11-14"], env=environment)
-
-    assert result.exit_code == 2, "an ERROR check is planned to fail in the sandbox"
-    output = said(result.output)
-    assert "ERROR not true for marts.quota_pools: every pool with traffic has a limit" in output
-    assert f"report {tmp_path / 'data' / 'report.html'}" in output
-    assert f"tables {tmp_path / 'data' / 'published' / 'usage.duckdb'}" in output
-    assert contents(tmp_path / "data" / "published" / "usage.duckdb")["marts.usage_minutely"][0] > 0
-
-    before = contents(tmp_path / "data" / "warehouse.duckdb")
-    organisation.forget_calls()
-
-    result = runner.invoke(app, ["run", "--restate"], env=environment)
-
-    assert result.exit_code == 2, "an ERROR check is planned to fail in the sandbox"
-    assert organisation.call_counts == {}
-    assert contents(tmp_path / "data" / "warehouse.duckdb") == before
-
-
 def test_a_run_that_cannot_read_its_warehouse_says_why_and_loses_nothing(
     organisation: RunningSandbox, tmp_path: Path
 ) -> None:
-    write_settings(tmp_path)
+    write_settings(tmp_path, ONE_SCOPE)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "warehouse.duckdb").write_text("not a DuckDB file", encoding="utf-8")
 
@@ -139,33 +125,31 @@ def test_doctor_says_that_everything_is_allowed(organisation: RunningSandbox, tm
 
 
 def test_doctor_names_the_action_that_is_not_allowed(organisation: RunningSandbox, tmp_path: Path) -> None:
-    write_settings(tmp_path)
-    organisation.set_faults(["denied:service-quotas:444455556666:eu-west-1"])
+    write_settings(tmp_path, ONE_SCOPE)
+    organisation.set_faults(["denied:service-quotas:444455556666:us-east-1"])
 
     result = runner.invoke(app, ["doctor"], env=dict(organisation.environment))
 
     assert result.exit_code == 1
-    assert "research eu-west-1: servicequotas:ListServiceQuotas is denied" in said(result.output)
+    assert "research us-east-1: servicequotas:ListServiceQuotas is denied" in said(result.output)
     assert "Allow it; deploy/iam has the whole policy." in said(result.output)
 
 
 def test_doctor_tries_the_model_that_maps_quotas_when_one_is_named(
     organisation: RunningSandbox, tmp_path: Path
 ) -> None:
-    write_settings(
-        tmp_path, CONFIGURATION + "quota_mapping: {llm_model: amazon.nova-pro-v1:0, llm_region: us-east-1}\n"
-    )
+    write_settings(tmp_path, ONE_SCOPE + "quota_mapping: {llm_model: amazon.nova-pro-v1:0, llm_region: us-east-1}\n")
     organisation.set_faults(["denied:bedrock-runtime:*:*"])
 
     result = runner.invoke(app, ["doctor"], env=dict(organisation.environment))
 
     assert result.exit_code == 1
-    assert "production us-east-1: bedrock:InvokeModel is denied: Converse: AccessDeniedException" in said(result.output)
+    assert "research us-east-1: bedrock:InvokeModel is denied: Converse: AccessDeniedException" in said(result.output)
     assert organisation.call_counts["bedrock-runtime.Converse"] == 1
 
 
 def test_doctor_warns_of_a_dagster_home_without_the_pool_limit(organisation: RunningSandbox, tmp_path: Path) -> None:
-    write_settings(tmp_path)
+    write_settings(tmp_path, ONE_SCOPE)
     home = tmp_path / "home"
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
@@ -278,3 +262,26 @@ sys.exit(run_until_stopped([sys.executable, "-c", {started!r}]))
         process.terminate()
 
         assert process.wait(timeout=20) == 0
+
+
+# Last, because another process may be making the whole run.
+
+
+def test_restating_ends_by_naming_its_output_and_what_failed_changes_nothing_and_asks_aws_nothing(
+    whole_run: tuple[Settings, RunOutcome], organisation: RunningSandbox
+) -> None:
+    settings, _ = whole_run
+    folder = settings.data_folder
+    before = contents(folder / "warehouse.duckdb")
+    have_great_expectations_here()
+    command = ["run", "--restate", "--config", str(folder.parent / "usage_pipeline.yaml")]
+
+    result = runner.invoke(app, command, env=dict(organisation.environment))
+
+    assert result.exit_code == 2, "an ERROR check is planned to fail in the sandbox"
+    output = said(result.output)
+    assert "ERROR not true for marts.quota_pools: every pool with traffic has a limit" in output
+    assert f"report {folder / 'report.html'}" in output
+    assert f"tables {folder / 'published' / 'usage.duckdb'}" in output
+    assert organisation.call_counts == {}
+    assert contents(folder / "warehouse.duckdb") == before

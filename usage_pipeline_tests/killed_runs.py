@@ -1,0 +1,58 @@
+"""Runs that are killed while they write: each in a fork of one process, because importing what a run needs takes long.
+
+Run as `python -m usage_pipeline_tests.killed_runs CONFIGURATION DAY`; it fails unless each run is killed.
+"""
+
+import os
+import pkgutil
+import signal
+import sys
+from contextlib import AbstractContextManager
+from typing import Any
+from unittest import mock
+
+import usage_pipeline.runs  # noqa: F401  (what the command imports late, imported once for all forks)
+from usage_pipeline.cli import app
+
+PLACES = (
+    # Points of a range are replaced, and not yet noted in the ledger.
+    ("usage_pipeline.assets.metric_storage.record_series", 3),
+    # In the middle of a transaction that stores what log objects held.
+    ("usage_pipeline.assets.log_storage._replace_notes", 1),
+    # In the middle of a transaction that builds a table, when others are built already.
+    ("usage_pipeline.sql_builds._Builder._save_state", 30),
+)
+"""Functions that a run calls while it writes, and at which call it dies."""
+
+
+def kill_at(name: str, calls: int) -> AbstractContextManager[Any]:
+    """Let this process kill itself when the function is called for the so-manieth time."""
+    real, counted = pkgutil.resolve_name(name), iter(range(1, calls))
+
+    def dying(*arguments: Any) -> Any:
+        if next(counted, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments)
+
+    return mock.patch(name, dying)
+
+
+def exit_code_of_a_run(place: str, calls: int, arguments: list[str]) -> int:
+    """How a run in a fork of this process ended; a killed one is a negative signal number, as of a subprocess."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            # The process that imports Great Expectations would outlive this one, and is not asked anything.
+            with kill_at(place, calls), mock.patch("usage_pipeline.runs.ValidationProcess"):
+                app(arguments)
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+if __name__ == "__main__":
+    configuration, day = sys.argv[1:]
+    command = ["run", "--date", day, "--config", configuration]
+    codes = {place: exit_code_of_a_run(place, calls, command) for place, calls in PLACES}
+    if set(codes.values()) != {-signal.SIGKILL}:
+        sys.exit(f"not every run was killed where it should be: {codes}")
