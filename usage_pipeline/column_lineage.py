@@ -5,11 +5,11 @@ Not here: how it is found in one statement (`sql_models.py`), how Dagster shows 
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
-import sqlglot
 
 from usage_pipeline.raw_tables import COLUMN_LINEAGE
 from usage_pipeline.sql_models import SqlModel, column_lineage
@@ -53,7 +53,7 @@ def lineage_of_models(
 
 def _fingerprint(model: SqlModel, types: ColumnTypes) -> str:
     columns = [(name, list(types[name].items())) for name in (model.qualified_name, *model.dependencies)]
-    return hashlib.sha256(repr((sqlglot.__version__, model.sql, columns)).encode()).hexdigest()
+    return hashlib.sha256(repr((version("sqlglot"), model.sql, columns)).encode()).hexdigest()
 
 
 def _kept(con: duckdb.DuckDBPyConnection, wanted: Mapping[str, str], types: ColumnTypes) -> dict[str, Lineage]:

@@ -52,8 +52,12 @@ as_of: 2026-11-15T10:30:00Z
 CHANGES_WITH_EACH_RUN = {
     "ops.source_status": ("run_id", "api_calls", "finished_at"),
     "ops.findings": ("worst_value", "notice_value"),
+    "ops.ingested_objects": ("etag", "size_bytes"),
 }
-"""Columns that say when and by which run, or what earlier runs saw, and not what is."""
+"""Columns that say when and by which run, or what earlier runs saw, and not what is.
+
+ETag and size are those of the bytes that one sandbox packed: `test_invocation_logs.py` holds them against its bucket.
+"""
 
 
 def write_settings(folder: Path, configuration: str = CONFIGURATION) -> Settings:

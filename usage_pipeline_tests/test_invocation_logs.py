@@ -1,8 +1,9 @@
 """Invocation logs through Dagster, from AWS's wire protocol to raw tables, held against the sandbox's truth."""
 
+import dataclasses
 import datetime as dt
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -12,6 +13,7 @@ import pytest
 from usage_pipeline.assets.raw_catalogue import catalogue_assets, raw_scopes
 from usage_pipeline.assets.raw_invocations import invocation_assets
 from usage_pipeline.aws.access import AwsAccess
+from usage_pipeline.aws.log_objects import LOG_NAME
 from usage_pipeline.checks.logs import EVERY_LOG_OBJECT_IS_WHOLE, NO_RECORD_WAS_QUARANTINED
 from usage_pipeline.checks.rules import evaluate
 from usage_pipeline.checks.sources import SOURCE_RULES
@@ -19,6 +21,7 @@ from usage_pipeline.config import Settings
 from usage_pipeline.partitions import daily_partitions
 from usage_pipeline.raw_tables import STORED_TABLES
 from usage_pipeline.sandbox import MARKER, RunningSandbox
+from usage_pipeline.sandbox.log_events import EventSearch
 from usage_pipeline.warehouse import Warehouse
 from usage_pipeline_tests.pipeline_runs import (
     CONFIGURATION,
@@ -121,6 +124,39 @@ def test_every_logged_request_equals_the_truth(whole: Settings, truth_file: Path
     assert ask(whole, "select count(*) > 20000, count(distinct (account_id, region)) from raw.invocations") == [
         (True, 3)
     ]
+
+
+def test_the_ledger_has_every_object_with_the_etag_and_size_of_the_bucket(
+    whole: Settings, organisation: RunningSandbox
+) -> None:
+    store = organisation.data.log_store
+    known = ask(whole, "select bucket, key, etag, size_bytes from ops.ingested_objects order by all")
+    in_buckets = [row for row in known if row[0] in store.buckets]
+    identities = [store.identity(store.buckets[str(bucket)], str(key)) for bucket, key, *_ in in_buckets]
+
+    assert [row[2:] for row in in_buckets] == [(each.etag, each.size) for each in identities]
+    assert {row[:2] for row in in_buckets} == {
+        (name, key)
+        for name, bucket in store.buckets.items()
+        for key in bucket.objects
+        if LOG_NAME.fullmatch(key.rpartition("/")[2])
+    }
+    hours = [row[2:] for row in known if row[0] not in store.buckets]
+    assert [etag for etag, _ in hours] == ["as of 2026-11-15T10:30:00Z"] * (24 + 24 + 11)
+    written = sum(len(line.encode("utf-8", "surrogatepass")) + 1 for line in lines_of_log_groups(organisation))
+    assert sum(int(str(size)) for _, size in hours) == written > 1_000_000
+
+
+def lines_of_log_groups(sandbox: RunningSandbox) -> Iterator[str]:
+    """Every event's message in the log groups of the sandbox."""
+    for group in sandbox.data.log_groups.values():
+        search = EventSearch(group.name, 0, 2**53, 10_000, None)
+        while True:
+            page = group.search(search)
+            yield from (event["message"] for event in page.events)
+            if page.next_token is None:
+                break
+            search = dataclasses.replace(search, token=page.next_token)
 
 
 def test_calls_and_tokens_of_every_profile_and_day_equal_the_truth(whole: Settings, truth_file: Path) -> None:
