@@ -28,6 +28,7 @@ LONGEST_FIRST = (
     "test_invocation_logs.py",
     "test_cli.py",
     "test_sql_models.py",
+    "test_browser_dashboard.py",
     "test_cli_refresh.py",
     "test_raw_prices.py",
     "test_sensors.py",
