@@ -23,6 +23,7 @@ from usage_pipeline.checks.evaluation import RuleResults
 from usage_pipeline.checks.validation import ValidationProcess
 from usage_pipeline.config import Settings
 from usage_pipeline.definitions import build_definitions
+from usage_pipeline.event_log import take_events_in_batches
 from usage_pipeline.raw_tables import CLOUDWATCH_METRICS, INVOCATIONS, MAX_TOKENS_METRIC, SOURCE_STATUS
 from usage_pipeline.schedules import DAILY_JOB, RESTATE_JOB
 from usage_pipeline.warehouse import Warehouse, note_changed_days
@@ -193,6 +194,7 @@ def _run_job(
     with ExitStack() as stack:
         rule_results = None
         if is_short:
+            take_events_in_batches()
             stack.enter_context(_no_search_for_cycles())
             stack.enter_context(Warehouse(database=str(settings.warehouse_file)).kept_open())
             if "great_expectations" not in sys.modules:
