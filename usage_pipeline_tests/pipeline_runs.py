@@ -52,12 +52,11 @@ as_of: 2026-11-15T10:30:00Z
 CHANGES_WITH_EACH_RUN = {
     "ops.source_status": ("run_id", "api_calls", "finished_at"),
     "ops.findings": ("worst_value", "notice_value"),
-    "ops.ingested_objects": ("etag", "size_bytes"),
 }
-"""Columns that say when and by which run, or what earlier runs saw, and not what is.
+"""Columns that say when and by which run, or what earlier runs saw, and not what is."""
 
-ETag and size are those of the bytes that one sandbox packed: `test_invocation_logs.py` holds them against its bucket.
-"""
+OF_ONE_SANDBOX = {"ops.ingested_objects": ("etag", "size_bytes")}
+"""Columns that say which bytes one sandbox packed: `test_invocation_logs.py` holds them against its buckets."""
 
 
 def write_settings(folder: Path, configuration: str = CONFIGURATION) -> Settings:
@@ -162,47 +161,51 @@ LEFT_OUT = ("ops.runs", "ops.day_changes", "ops.sql_model_builds")
 """Tables that record runs and replacements, and so grow with their number."""
 
 
-def contents(warehouse: Path, left_out: Collection[str] = ()) -> Mapping[str, tuple[int, int]]:
+ColumnsByTable = Mapping[str, tuple[str, ...]]
+
+
+def contents(
+    warehouse: Path, left_out: Collection[str] = (), left_columns: ColumnsByTable = CHANGES_WITH_EACH_RUN
+) -> Mapping[str, tuple[int, int]]:
     """For each table: its row count and a hash of its rows that does not depend on their order."""
     with duckdb.connect(str(warehouse), read_only=True) as con:
         names = con.execute(
             "select table_schema || '.' || table_name from information_schema.tables order by all"
         ).fetchall()
-        return {name: _content(con, name) for (name,) in names if name not in (*LEFT_OUT, *left_out)}
+        return {name: _content(con, name, left_columns) for (name,) in names if name not in (*LEFT_OUT, *left_out)}
 
 
-def _content(con: duckdb.DuckDBPyConnection, name: str) -> tuple[int, int]:
+def _content(con: duckdb.DuckDBPyConnection, name: str, left_columns: ColumnsByTable) -> tuple[int, int]:
+    compared = _compared_columns(con, name, left_columns)
     row = con.execute(
-        f"select count(*), coalesce(bit_xor(hash(t)), 0) from (select {_compared_columns(con, name)} from {name}) as t"
+        f"select count(*), coalesce(bit_xor(hash(t)), 0) from (select {compared} from {name}) as t"
     ).fetchone()
     assert row is not None
     return row
 
 
-def _compared_columns(con: duckdb.DuckDBPyConnection, name: str) -> str:
-    left_out = CHANGES_WITH_EACH_RUN.get(name, ())
+def _compared_columns(con: duckdb.DuckDBPyConnection, name: str, left_columns: ColumnsByTable) -> str:
+    left_out = left_columns.get(name, ())
     names = [row[0] for row in con.execute(f"describe {name}").fetchall() if row[0] not in left_out]
     return ", ".join(f'"{column}"' for column in names)
 
 
 def assert_same_contents(ours: Path, theirs: Path, left_out: Collection[str] = ()) -> None:
-    """Fail with the rows in which two warehouses differ, as few as tell what is wrong."""
-    our_contents, their_contents = contents(ours, left_out), contents(theirs, left_out)
+    """Fail with the rows in which two warehouses differ that may come from two sandboxes with equal options."""
+    left_columns = {**CHANGES_WITH_EACH_RUN, **OF_ONE_SANDBOX}
+    our_contents, their_contents = (contents(each, left_out, left_columns) for each in (ours, theirs))
     if our_contents == their_contents:
         return
     with duckdb.connect(str(ours), read_only=True) as con:
         con.execute(f"attach '{theirs}' as theirs (read_only)")
         different = [name for name, content in our_contents.items() if their_contents.get(name) != content]
         told = {
-            name: rows_that_differ(con, _compared(con, name, ""), _compared(con, name, "theirs."))
+            name: rows_that_differ(con, f"select {compared} from {name}", f"select {compared} from theirs.{name}")
             for name in different
             if name in their_contents
+            for compared in (_compared_columns(con, name, left_columns),)
         }
     pytest.fail(f"{ours.name} and its counterpart differ in: {told or 'the tables they have'}")
-
-
-def _compared(con: duckdb.DuckDBPyConnection, name: str, database: str) -> str:
-    return f"select {_compared_columns(con, name)} from {database}{name}"
 
 
 MEASURES = """
