@@ -9,8 +9,6 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from usage_pipeline.checks.rules import evaluate
-from usage_pipeline.checks.sources import SOURCE_RULES
 from usage_pipeline.cli import app
 from usage_pipeline.config import Settings
 from usage_pipeline.runs import RunOutcome
@@ -106,11 +104,12 @@ def test_a_denied_scope_leaves_the_others_whole_and_fails_its_check(
     settings = write_settings(tmp_path)
     organisation.set_faults(["denied:cloudwatch:444455556666:eu-west-1"])
 
-    assert run(settings, organisation, TODAY, TODAY, UNTIL_PLANNING).succeeded
+    outcome = run(settings, organisation, TODAY, TODAY)
 
-    with duckdb.connect(str(settings.warehouse_file), read_only=True) as con:
-        con.execute(f"attach '{whole.warehouse_file}' as whole (read_only)")
-        failed = {rule.name for rule in SOURCE_RULES if not evaluate(con, rule).passed}
+    assert outcome.succeeded
+    failed = {check.check_name for check in outcome.failed_checks}
+    with duckdb.connect(str(settings.published_file), read_only=True) as con:
+        con.execute(f"attach '{whole.published_file}' as whole (read_only)")
         statuses = con.execute(
             """
             select distinct region, status, error_text like '%Allow cloudwatch:%', row_count from ops.source_status
