@@ -163,6 +163,7 @@ def test_profiles_with_most_use_keep_their_statistics(report: Report) -> None:
     for place, profile_id in enumerate(by_use):
         total += of_profile[profile_id]
         assert {row.profile_id for row in shown_statistics(pool, total - 1)} == {"ALL", *by_use[:place]}
+        assert {row.profile_id for row in shown_statistics(pool, total)} == {"ALL", *by_use[: place + 1]}
     assert shown_statistics(pool, total) == pool.statistics
 
 
