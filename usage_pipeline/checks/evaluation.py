@@ -16,24 +16,29 @@ from usage_pipeline.checks.validation import ExpectationError, Validate, validat
 def evaluate_all(
     con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], validate: Validate = validate_here
 ) -> list[RuleResult]:
-    """How each rule came out, in the order of the rules; expectations are evaluated table by table.
+    """How each rule came out, in the order of the rules; expectations are evaluated table by table, other rules meanwhile.
 
     Raises:
         duckdb.Error: see `evaluate`.
         ExpectationError: an expectation could not be evaluated, or Great Expectations refuses a table in which no row
             contradicts it.
     """
-    held = expectations_that_hold(con, [rule.expectation for rule in rules if rule.expectation], validate)
+    expectations_held = expectations_that_hold(con, [rule.expectation for rule in rules if rule.expectation], validate)
+    # While Great Expectations works, in a process of its own, the other rules are asked in SQL.
+    others = [None if rule.expectation else evaluate(con, rule) for rule in rules]
+    held = expectations_held()
     return [
-        RuleResult(rule, True, rule.severity, 0, []) if rule.name in held else _contradicted(con, rule)
-        for rule in rules
+        result if result is not None else _expectation_result(con, rule, rule.name in held)
+        for rule, result in zip(rules, others, strict=True)
     ]
 
 
-def _contradicted(con: duckdb.DuckDBPyConnection, rule: Rule) -> RuleResult:
-    """The rule's own result. An expectation that did not hold has rows that contradict it."""
+def _expectation_result(con: duckdb.DuckDBPyConnection, rule: Rule, holds: bool) -> RuleResult:
+    """The result of an expectation. One that does not hold has rows that contradict it."""
+    if holds:
+        return RuleResult(rule, True, rule.severity, 0, [])
     result = evaluate(con, rule)
-    if result.passed and rule.expectation:
+    if result.passed:
         raise ExpectationError(
             f"{rule.table}: Great Expectations says that {rule.name} does not hold, but no row contradicts it in SQL. "
             "Please report this."

@@ -67,26 +67,31 @@ EXPECTATION_RULES = expectation_rules(EXPECTATION_SUITES)
 
 def expectations_that_hold(
     con: duckdb.DuckDBPyConnection, expected: Sequence[TableExpectation], validate: Validate = validate_here
-) -> set[str]:
-    """Names of the expectations that hold; each table is looked at once.
+) -> Callable[[], set[str]]:
+    """Asks which expectations hold; what it returns waits for their names. Each table is looked at once.
+
+    Great Expectations is asked first and its answers are waited for last: it may work in a process of its own.
 
     Raises:
         duckdb.Error: a table or column is missing.
-        ExpectationError: Great Expectations could not evaluate one.
+        ExpectationError: Great Expectations could not evaluate one; also when the names are waited for.
     """
     by_table: dict[str, list[TableExpectation]] = defaultdict(list)
     for expectation in expected:
         by_table[expectation.suite.table].append(expectation)
-    held: set[str] = set()
     asked: list[Callable[[], set[str]]] = []
+    in_sql: list[tuple[Suite, list[Statement]]] = []
     for of_table in by_table.values():
         suite = of_table[0].suite
         statements = [expectation.statement for expectation in of_table]
         if suite.evaluated_by == "sql" or _row_count(con, suite) > MOST_FRAME_ROWS:
-            held |= hold_in_sql(con, suite, statements)
+            in_sql.append((suite, statements))
         else:
             asked.append(hold_by_great_expectations(con, suite, statements, validate))
-    return held.union(*(held_of_table() for held_of_table in asked))
+    held: set[str] = set()
+    for suite, statements in in_sql:
+        held |= hold_in_sql(con, suite, statements)
+    return lambda: held.union(*(held_of_table() for held_of_table in asked))
 
 
 def _row_count(con: duckdb.DuckDBPyConnection, suite: Suite) -> int:

@@ -33,7 +33,15 @@ from usage_pipeline.checks.expectations import (
     expectations_that_hold,
     hold_by_great_expectations,
 )
-from usage_pipeline.checks.validation import ExpectationError, ValidationProcess, exception_text, validate
+from usage_pipeline.checks.rules import Rule
+from usage_pipeline.checks.validation import (
+    Answers,
+    Asked,
+    ExpectationError,
+    ValidationProcess,
+    exception_text,
+    validate,
+)
 from usage_pipeline.raw_tables import STORED_TABLES
 from usage_pipeline.sql_models import load_models
 from usage_pipeline_tests.checks.expectation_faults import EXPECTATION_FAULTS, before_faults
@@ -300,10 +308,32 @@ def test_exceptions_are_found_in_both_shapes(info: dict[str, Any], expected: str
 def test_a_refusal_without_any_row_is_an_error(
     two_tables: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "expectations_that_hold", lambda con, expected, validate: set())
+    monkeypatch.setattr(evaluation, "expectations_that_hold", lambda con, expected, validate: set)
 
     with pytest.raises(ExpectationError, match=r"things_are_not_missing does not hold, but no row contradicts it"):
         evaluate_all(two_tables, expectation_rules([THINGS]))
+
+
+def test_other_rules_are_asked_while_great_expectations_works(two_tables: duckdb.DuckDBPyConnection) -> None:
+    order: list[str] = []
+
+    def rows(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+        order.append("another rule")
+        return []
+
+    def validate(table: str, frame: pd.DataFrame, asked: Asked) -> Answers:
+        def answers() -> list[bool]:
+            order.append("answered")
+            return [True] * len(asked)
+
+        order.append("asked")
+        return answers
+
+    another = Rule(name="other_things_are_in_order", table=THINGS.table, description="Other.", contradictions=rows)
+    results = evaluate_all(two_tables, [*expectation_rules([THINGS]), another], validate)
+
+    assert order == ["asked", "another rule", "answered"]
+    assert [result.rule.name for result in results] == [*(s.name for s in THINGS.statements), another.name]
 
 
 def test_a_catalogue_that_outgrew_a_frame_is_asked_in_sql(
@@ -318,7 +348,7 @@ def test_a_catalogue_that_outgrew_a_frame_is_asked_in_sql(
 
     held = expectations_that_hold(two_tables, [TableExpectation(THINGS, statement) for statement in THINGS.statements])
 
-    assert held == {statement.name for statement in THINGS.statements}
+    assert held() == {statement.name for statement in THINGS.statements}
 
 
 def test_statements_about_rows_take_one_scan_together(two_tables: duckdb.DuckDBPyConnection) -> None:
