@@ -49,11 +49,13 @@ def build_quality_checks(rules: Sequence[Rule]) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name="quality_checks", specs=specs, can_subset=True, pool=WAREHOUSE_POOL)
     def quality_checks(
         context: dg.AssetCheckExecutionContext, warehouse: Warehouse, rule_results: dg.ResourceParam[RuleResults]
-    ) -> Iterator[dg.AssetCheckResult]:
+    ) -> Iterator[dg.AssetCheckEvaluation]:
         keys = sorted(context.selected_asset_check_keys, key=lambda key: key.to_user_string())
         with warehouse.connect() as con:
             results = rule_results.of_run(con, context.run.run_id, [by_key[key] for key in keys])
+        step = context.get_step_execution_context()
         for key, result in zip(keys, results, strict=True):
-            yield check_result(result, on=key.asset_key)
+            # As evaluations, because Dagster would store an output with each result, which no step waits for.
+            yield check_result(result, on=key.asset_key).to_asset_check_evaluation(step)
 
     return quality_checks

@@ -16,7 +16,7 @@ from usage_pipeline.checks.validation import ExpectationError, Validate, validat
 def evaluate_all(
     con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], validate: Validate = validate_here
 ) -> list[RuleResult]:
-    """How each rule came out, in the order of the rules; expectations are evaluated table by table, other rules meanwhile.
+    """How each rule came out, in the order of the rules; expectations are evaluated table by table, others meanwhile.
 
     Raises:
         duckdb.Error: see `evaluate`.
