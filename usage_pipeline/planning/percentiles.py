@@ -4,8 +4,10 @@ Here: the grid, nearest-rank percentiles, their interval from resampled days, th
 reading minutes from tables, percentiles of the windows that `marts.usage_statistics` shows.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -29,9 +31,6 @@ DRAWS = 1000
 """Resampled months behind an interval."""
 CONFIDENCE = (2.5, 97.5)
 """Percentiles of the draws that bound an interval."""
-
-_BLOCK = 128
-"""Neighbouring ranks counted together; any number gives the same result, this one quickly."""
 
 HIGH_DAYS, HIGH_HALF_WIDTH = 28, 0.15
 MEDIUM_DAYS, MEDIUM_HALF_WIDTH = 14, 0.35
@@ -134,17 +133,19 @@ def resampled_percentiles(grid: Floats, basis: Basis, seed: int = 0, draws: int 
     """The percentiles of each draw of days: one row per draw, one column per percentile.
 
     A day drawn twice counts twice. All values are sorted once; how many of each block of ranks a draw holds is a
-    product of two matrices, so only the block with the wanted rank is looked at one by one.
+    product of two matrices, so only the block with the wanted rank is looked at one by one. Idle minutes are only
+    counted: most minutes of most pools are.
     """
     if len(grid) % DAY:
         raise ValueError(f"{len(grid)} minutes are not whole days of {DAY}; fill the rest of a day with NaN")
-    is_point = grid > 0 if basis == "active" else ~np.isnan(grid)
     days = np.flatnonzero(~np.isnan(grid).reshape(-1, DAY).all(axis=1))
-    at = np.flatnonzero(is_point)
-    if not len(at):
+    at = np.flatnonzero(grid > 0)
+    idle = (grid == 0).reshape(-1, DAY).sum(axis=1) * (basis == "all")
+    if not len(at) and not idle.any():
         return np.empty((0, len(PER_MILLE)))
     at = at[np.argsort(grid[at], kind="stable")]
-    return _weighted_percentiles(grid[at], at // DAY, _drawn_days(days, len(grid) // DAY, seed, draws), PER_MILLE)
+    times = _drawn_days(days, len(grid) // DAY, seed, draws)
+    return _weighted_percentiles(grid[at], at // DAY, times, PER_MILLE, times[:, :-1] @ idle)
 
 
 def interval_of(values: Floats, day: Integers, level: Level, seed: int = 0, draws: int = DRAWS) -> Interval | None:
@@ -153,37 +154,52 @@ def interval_of(values: Floats, day: Integers, level: Level, seed: int = 0, draw
         return None
     order = np.argsort(values, kind="stable")
     times = _drawn_days(np.unique(day), int(day.max()) + 1, seed, draws)
-    drawn = _weighted_percentiles(values[order], day[order], times, {level: PER_MILLE[level]})
+    drawn = _weighted_percentiles(values[order], day[order], times, {level: PER_MILLE[level]}, np.zeros(draws))
     low, high = np.percentile(drawn, CONFIDENCE)
     return Interval(float(low), float(high))
 
 
 def _drawn_days(days: Integers, length: int, seed: int, draws: int) -> Floats:
     """How often each draw has each day, one row per draw; only `days` are drawn, and a day that is none is last."""
+    return _times_of_days(tuple(days.tolist()), length, seed, draws)
+
+
+@lru_cache(maxsize=8)
+def _times_of_days(days: tuple[int, ...], length: int, seed: int, draws: int) -> Floats:
+    """The draws of the same days are the same, and most pools are known on all days of the window."""
     times = np.zeros((draws, length + 1))
     times[:, days] = np.random.default_rng(seed).multinomial(len(days), np.full(len(days), 1 / len(days)), draws)
+    times.setflags(write=False)
     return times
 
 
-def _weighted_percentiles(ordered: Floats, day: Integers, times: Floats, levels: Mapping[Level, int]) -> Floats:
-    """Percentiles of ordered values, each counted as often as its day; `times` has an empty day at its end."""
+def _weighted_percentiles(
+    ordered: Floats, day: Integers, times: Floats, levels: Mapping[Level, int], zeros: Floats
+) -> Floats:
+    """Percentiles of ordered values, each counted as often as its day; `times` has an empty day at its end.
+
+    Before the values of each draw come so many `zeros`.
+    """
     draws, nothing = len(times), times.shape[1] - 1
-    blocks = -(-len(ordered) // _BLOCK)
-    day = np.append(day, np.full(blocks * _BLOCK - len(day), nothing))
-    block = np.repeat(np.arange(blocks), _BLOCK)
-    held = np.bincount(day * blocks + block, minlength=(nothing + 1) * blocks).reshape(-1, blocks)
-    up_to = np.cumsum(times @ held, axis=1)
-    # A draw can hold idle days only; it says nothing of the others.
-    rows = np.flatnonzero(up_to[:, -1])
+    # Any size of a block gives the same result; with this one there are as many blocks as values in each.
+    size = math.isqrt(len(ordered)) + 1
+    blocks = len(ordered) // size + 1
+    day = np.append(day, np.full(blocks * size - len(day), nothing))
+    held = np.bincount(day * blocks + np.arange(blocks * size) // size, minlength=(nothing + 1) * blocks)
+    up_to = np.cumsum(times @ held.reshape(-1, blocks), axis=1)
+    counted = (zeros + up_to[:, -1]).astype(np.int64)
     found = np.empty((draws, len(levels)))
+    values = np.append(0.0, ordered)
     for column, share in enumerate(levels.values()):
-        rank = -(-up_to[:, -1].astype(np.int64) * share // 1000)[:, None]
+        rank = (-(-counted * share // 1000) - zeros)[:, None]
         in_block = np.minimum((up_to < rank).sum(axis=1), blocks - 1)
         before = np.where(in_block > 0, up_to[np.arange(draws), in_block - 1], 0.0)
-        member = in_block[:, None] * _BLOCK + np.arange(_BLOCK)
+        member = in_block[:, None] * size + np.arange(size)
         reached = before[:, None] + np.cumsum(times[np.arange(draws)[:, None], day[member]], axis=1) >= rank
-        found[:, column] = ordered[np.minimum(member[:, 0] + reached.argmax(axis=1), len(ordered) - 1)]
-    return found[rows]
+        at = np.minimum(member[:, 0] + reached.argmax(axis=1), len(ordered) - 1)
+        found[:, column] = values[np.where(rank[:, 0] > 0, at + 1, 0)]
+    # A draw can hold idle days only; where those do not count, it says nothing of the others.
+    return found[np.flatnonzero(counted)]
 
 
 def grade(days: int, value: float, interval: Interval) -> Grade:
