@@ -50,6 +50,7 @@ def build_definitions(
     settings: Settings,
     loggers: Mapping[str, dg.LoggerDefinition] | None = None,
     rule_results: RuleResults | None = None,
+    aws: AwsAccess | None = None,
 ) -> dg.Definitions:
     """Everything, for one configuration. Tests and commands use it as Dagster does."""
     models, rules = load_models(), all_rules(settings)
@@ -91,7 +92,7 @@ def build_definitions(
         sensors=[build_alerts_sensor(settings)],
         resources={
             "settings": settings,
-            "aws": AwsAccess(settings),
+            "aws": aws or AwsAccess(settings),
             "rule_results": rule_results or RuleResults(),
             "warehouse": Warehouse(database=str(settings.warehouse_file)),
         },

@@ -19,6 +19,7 @@ from typing import Protocol
 import dagster as dg
 import duckdb
 
+from usage_pipeline.aws.access import AwsAccess
 from usage_pipeline.checks.evaluation import RuleResults
 from usage_pipeline.checks.validation import ValidationProcess
 from usage_pipeline.config import Settings
@@ -192,14 +193,15 @@ def _run_job(
 ) -> RunOutcome:
     """Execute the job here. A long run needs its memory for what it reads; a short one has some to spare for speed."""
     with ExitStack() as stack:
-        rule_results = None
+        rule_results, aws = None, AwsAccess(settings)
         if is_short:
+            aws.begin()
             take_events_in_batches()
             stack.enter_context(_no_search_for_cycles())
             stack.enter_context(Warehouse(database=str(settings.warehouse_file)).kept_open())
             if "great_expectations" not in sys.modules:
                 rule_results = RuleResults(stack.enter_context(ValidationProcess()).validate)
-        job = build_definitions(settings, {"steps": _step_logger(progress)}, rule_results).resolve_job_def(name)
+        job = build_definitions(settings, {"steps": _step_logger(progress)}, rule_results, aws).resolve_job_def(name)
         progress.begin(len(job.nodes))
         result = job.execute_in_process(
             instance=instance,

@@ -6,6 +6,7 @@ Here: what the assets share of a run. Not here: how scopes are found (`scopes.py
 
 import threading
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
 from usage_pipeline.aws.scopes import ResolvedScopes, Scope, resolve_scopes
 from usage_pipeline.aws.sessions import AccountSession
@@ -14,7 +15,7 @@ from usage_pipeline.config import Settings
 
 
 class AwsAccess:
-    """Resolves the configured scopes on first use and keeps them for the run. Makes no call before that."""
+    """Resolves the configured scopes on first use and keeps them for the run. Makes no call before it is asked to."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -28,6 +29,15 @@ class AwsAccess:
             if self._resolved is None:
                 self._resolved = resolve_scopes(self._settings)
             return self._resolved
+
+    def begin(self) -> None:
+        """Ask for the scopes now, while the caller has other work; whoever needs them waits for the answer."""
+        threading.Thread(target=self._begin, name="scopes", daemon=True).start()
+
+    def _begin(self) -> None:
+        # Whoever needs the scopes asks again and hears of it.
+        with suppress(Exception):
+            _ = self.resolved
 
     def read(self, read: Callable[[AccountSession, Scope], Value]) -> list[ScopeReading[Value]]:
         """Run one reading in every scope that can be reached, several at a time."""
