@@ -3,23 +3,19 @@
 import gc
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import hypothesis
 import pytest
 
-from usage_pipeline.config import CONFIG_VARIABLE, Settings
-from usage_pipeline.runs import RunOutcome
-from usage_pipeline.sandbox import RunningSandbox, start_in_thread
-from usage_pipeline_tests.pipeline_runs import ORGANISATION, copy_of_whole_run
-
+# The process that hands the tests to others reads this file too, and waits for each import before it starts them.
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-# How long an example takes says more about what else the machine does; speed is measured in benchmarks/.
-hypothesis.settings.register_profile("any_machine", deadline=None)
-hypothesis.settings.load_profile("any_machine")
+    from usage_pipeline.config import Settings
+    from usage_pipeline.runs import RunOutcome
+    from usage_pipeline.sandbox import RunningSandbox
 
 LONGEST_FIRST = (
     "test_pipeline.py",
@@ -44,6 +40,22 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_collectstart() -> None:
+    """Before the first test is imported; a process that hands tests to others imports none."""
+    _prepare_for_tests()
+
+
+@cache
+def _prepare_for_tests() -> None:
+    import hypothesis
+
+    # How long an example takes says more about what else the machine does; speed is measured in benchmarks/.
+    hypothesis.settings.register_profile("any_machine", deadline=None)
+    hypothesis.settings.load_profile("any_machine")
+    # What is imported stays; looking through it for garbage again and again takes a third of the time.
+    gc.disable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no core waits at the end for one that began late."""
     places = {name: place for place, name in enumerate(LONGEST_FIRST)}
@@ -55,11 +67,16 @@ def pytest_collection_finish() -> None:
     """Leave what importing made out of every later garbage collection: a million objects that live to the end."""
     gc.collect()
     gc.freeze()
+    # By default Python looks for garbage after 700 new objects, which takes a tenth of the time of tests in Python.
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
 def _no_configuration_is_left() -> Iterator[None]:
     """A command that is run in this process names its configuration for all that follows."""
+    from usage_pipeline.config import CONFIG_VARIABLE
+
     before = os.environ.get(CONFIG_VARIABLE)
     yield
     if before is None:
@@ -75,13 +92,16 @@ def truth_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _organisation(truth_file: Path) -> Iterator[RunningSandbox]:
+def _organisation(truth_file: Path) -> "Iterator[RunningSandbox]":
+    from usage_pipeline.sandbox import start_in_thread
+    from usage_pipeline_tests.pipeline_runs import ORGANISATION
+
     with start_in_thread(ORGANISATION, truth_file.parent) as running:
         yield running
 
 
 @pytest.fixture
-def organisation(_organisation: RunningSandbox) -> Iterator[RunningSandbox]:
+def organisation(_organisation: "RunningSandbox") -> "Iterator[RunningSandbox]":
     """Four scopes with two whole days and ten and a half hours of traffic, without faults."""
     _organisation.forget_calls()
     yield _organisation
@@ -89,8 +109,12 @@ def organisation(_organisation: RunningSandbox) -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture(scope="session")
-def whole_run(_organisation: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, RunOutcome]:
+def whole_run(
+    _organisation: "RunningSandbox", tmp_path_factory: pytest.TempPathFactory
+) -> "tuple[Settings, RunOutcome]":
     """All days as one range into an empty warehouse, and how the run went; tests only read it, or run it again."""
+    from usage_pipeline_tests.pipeline_runs import copy_of_whole_run
+
     return copy_of_whole_run(_organisation, tmp_path_factory)
 
 
