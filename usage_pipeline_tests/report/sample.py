@@ -76,12 +76,12 @@ def write_sample(path: Path, logs: dict[StoredTable, Rows] | None = None) -> Non
 
 
 def insert(con: duckdb.DuckDBPyConnection, table: StoredTable, table_rows: Rows) -> None:
-    """Add rows; a column that a row does not name is NULL."""
+    """Add rows, in one statement and so in one transaction; a column that a row does not name is NULL."""
     names = [column.name for column in table.columns]
-    marks = ", ".join("?" for _ in names)
-    con.executemany(
-        f"insert into {table.qualified_name} values ({marks})",
-        [[row.get(name) for name in names] for row in table_rows],
+    marks = f"({', '.join('?' for _ in names)})"
+    con.execute(
+        f"insert into {table.qualified_name} values {', '.join(marks for _ in table_rows)}",
+        [row.get(name) for row in table_rows for name in names],
     )
 
 
