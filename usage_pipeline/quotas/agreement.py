@@ -33,6 +33,9 @@ class Difference:
 
 def agreement(label: ModelIdentity, model: ModelIdentity) -> Agreement:
     """How well a quota's label fits one identity of a model."""
+    if _provider(label, model) is not None:
+        # Decided for most pairs of a catalogue, without a look at their other statements.
+        return Agreement.OTHER_MODEL
     found = differences(label, model)
     if any(difference.proves_another_model for difference in found):
         return Agreement.OTHER_MODEL

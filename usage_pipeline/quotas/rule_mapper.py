@@ -144,9 +144,10 @@ class _Fits:
         listed = listed_labels(model.model_id, labels)
         stated = {candidate.name.model for candidate in candidates}
         group_of = {label: _group(label, identities, listed) for label in stated}
-        groups: dict[str | None, set[_Candidate]] = defaultdict(set)
+        groups: dict[str, set[_Candidate]] = defaultdict(set)
         for candidate in candidates:
-            groups[group_of[candidate.name.model]].add(candidate)
+            if group := group_of[candidate.name.model]:
+                groups[group].add(candidate)
         return cls(*(frozenset(groups[group]) for group in ("exact", "listed", "unclear")))
 
 

@@ -1,6 +1,7 @@
 """The reference files hold what AWS documents, match exactly the models meant, and refuse what is not allowed."""
 
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -21,6 +22,7 @@ from usage_pipeline.reference import (
     reference_path,
     refuse_overlaps,
 )
+from usage_pipeline_tests.empty_warehouse import in_memory
 from usage_pipeline_tests.quotas.catalogue import known_models
 
 MODELS = known_models()
@@ -40,15 +42,20 @@ LONGEST_LIMIT = """
 """
 
 
+@cache
+def files() -> duckdb.DuckDBPyConnection:
+    """A database that only reads files, opened once: opening one takes longer than each question."""
+    return in_memory()
+
+
 def burndown(model_id: str, day: date = TODAY) -> tuple[float, str] | None:
     values = {"path": str(reference_path("burndown_rates")), "model_id": model_id, "day": day}
-    with duckdb.connect() as con:
-        return con.execute(LONGEST_RATE, values).fetchone()
+    return files().execute(LONGEST_RATE, values).fetchone()
 
 
 def limit(model_id: str) -> int | None:
-    with duckdb.connect() as con:
-        row = con.execute(LONGEST_LIMIT, {"path": str(reference_path("model_limits")), "model_id": model_id}).fetchone()
+    path = str(reference_path("model_limits"))
+    row = files().execute(LONGEST_LIMIT, {"path": path, "model_id": model_id}).fetchone()
     return None if row is None else row[0]
 
 
