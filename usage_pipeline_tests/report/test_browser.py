@@ -194,6 +194,40 @@ def test_charts_out_of_sight_are_not_made(browser: Browser, logged_page: Path) -
     opened.tab.context.close()
 
 
+@pytest.mark.parametrize(("fragment", "chart"), [("#costs", "daily-cost"), ("#details", "tpm")])
+def test_charts_of_what_the_address_names_come_first(
+    browser: Browser, logged_page: Path, fragment: str, chart: str
+) -> None:
+    opened = open_report(browser, logged_page, fragment)
+    times = opened.tab.evaluate(
+        "['first-chart', 'complete'].map(name => performance.getEntriesByName(name)[0].startTime)"
+    )
+    assert times[0] < times[1]
+    figure = opened.tab.locator(f'figure[data-chart="{chart}"]').first
+    assert figure.locator("canvas").count() > 0
+    # What was made above it meanwhile has not moved it.
+    top = opened.tab.evaluate("id => document.getElementById(id).getBoundingClientRect().top", fragment[1:])
+    assert 0 <= top < 250
+    assert opened.complaints == []
+    opened.tab.context.close()
+
+
+def test_a_complete_page_hides_nothing_that_is_out_of_sight(opened: Opened) -> None:
+    kept_back = "sections => sections.filter(one => getComputedStyle(one).contentVisibility !== 'visible').length"
+    assert opened.tab.locator("main > section").evaluate_all(kept_back) == 0
+
+
+def test_charts_follow_the_size_of_the_window(browser: Browser, logged_page: Path) -> None:
+    opened = open_report(browser, logged_page)
+    figure = opened.figure(SONNET_POOL, "tpm")
+    opened.tab.set_viewport_size({"width": 900, "height": 700})
+    opened.tab.wait_for_function(
+        "figure => figure.report.echart.getWidth() === figure.report.canvas.clientWidth", arg=figure.element_handle()
+    )
+    assert figure.evaluate("figure => figure.report.echart.getWidth()") < 860
+    opened.tab.context.close()
+
+
 def test_hours_of_the_week_have_the_highest_minute(opened: Opened) -> None:
     pool = opened.pool(SONNET_POOL)
     pool.locator("select[aria-label=Show]").select_option("tpm_max")

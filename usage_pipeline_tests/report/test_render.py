@@ -16,6 +16,7 @@ from usage_pipeline.report.render import report_html
 from usage_pipeline_tests.report.sample import HOSTILE_NAME, HOSTILE_TAG, SONNET_POOL
 
 PACKAGE = Path(contents.__file__).parent
+CHART_LIBRARY = Path(__file__).parents[2] / "scripts" / "chart_library"
 PAGE = PACKAGE / "page"
 PAGE_SCRIPTS = sorted(PAGE.glob("*.js"))
 
@@ -144,13 +145,26 @@ def test_chart_library_is_the_version_that_its_readme_names() -> None:
     library = (PACKAGE / "vendor" / "echarts.min.js").read_bytes()
     (named,) = re.findall(r"\| 6\.1\.0 \| `([0-9a-f]{64})` \|", readme)
     assert hashlib.sha256(library).hexdigest() == named
-    assert b'version="6.1.0"' in library
+    assert b'"6.1.0"' in library
+    assert json.loads((CHART_LIBRARY / "package.json").read_text())["dependencies"] == {"echarts": "6.1.0"}
+
+
+CHARTS_OF_THE_LIBRARY = {"bar", "boxplot", "candlestick", "custom", "funnel", "gauge", "graph", "heatmap", "line"}
+CHARTS_OF_THE_LIBRARY |= {"lines", "parallel", "pie", "radar", "sankey", "scatter", "sunburst", "tree", "treemap"}
+
+
+def test_chart_library_is_built_with_the_charts_that_the_page_draws() -> None:
+    script = "".join(path.read_text() for path in PAGE_SCRIPTS)
+    drawn = CHARTS_OF_THE_LIBRARY & set(re.findall(r'\btype: "(\w+)"', script))
+    built = re.findall(r"\b(\w+)Chart\b", (CHART_LIBRARY / "charts.js").read_text())
+    assert {name.lower() for name in built} == drawn
 
 
 def test_chart_library_keeps_its_licence() -> None:
     vendor = PACKAGE / "vendor"
     assert "Apache License" in (vendor / "LICENSE").read_text()
     assert "Apache ECharts" in (vendor / "NOTICE").read_text()
+    assert "Baidu" in (vendor / "licenses" / "LICENSE-zrender").read_text()
 
 
 def test_scripts_hold_nothing_that_ends_a_script_element() -> None:

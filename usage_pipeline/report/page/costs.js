@@ -208,17 +208,25 @@ class CostSection {
     this.figures = [costFigure("daily-cost", applicationBars), costFigure("daily-cost-kinds", kindBars)];
     this.remark = element("p", { class: "quiet", id: "cost-days" });
     byId("cost-tables").append(this.remark, ...this.figures.map(({ figure }) => figure), ...this.tables.map(({ place }) => place));
-    this.show();
+    this.showRemark();
   }
 
   show() {
-    const [first, last] = selection.days.map((day) => cube.day(day));
-    const hidden = selection.hidden ? ` ${counted(words.costs.hidden, selection.hidden)}` : "";
-    this.remark.textContent = fill(words.costs.shown_days, { first, last }) + hidden;
-    for (const table of this.tables) table.show();
+    this.showRemark();
+    this.showTables();
     for (const figure of this.figures) {
       figure.drawn = 0;
       if (visible.has(figure)) figure.show();
     }
+  }
+
+  showTables() {
+    for (const table of this.tables) table.show();
+  }
+
+  showRemark() {
+    const [first, last] = selection.days.map((day) => cube.day(day));
+    const hidden = selection.hidden ? ` ${counted(words.costs.hidden, selection.hidden)}` : "";
+    this.remark.textContent = fill(words.costs.shown_days, { first, last }) + hidden;
   }
 }

@@ -40,8 +40,9 @@ function zoneSelect() {
 
 // Times that the page has from the beginning, and the words that say in which zone they are.
 function showTimes() {
-  for (const time of document.querySelectorAll('time[datetime$="Z"]')) time.textContent = minute(time.dateTime);
-  for (const name of document.querySelectorAll(".zone")) name.textContent = state.zone;
+  const put = (place, text) => place.textContent !== text && (place.textContent = text); // nothing is laid out anew for equal text
+  for (const time of document.querySelectorAll('time[datetime$="Z"]')) put(time, minute(time.dateTime));
+  for (const name of document.querySelectorAll(".zone")) put(name, state.zone);
   byId("zone-note").textContent = state.zone === UTC ? words.utc : fill(words.other_zone, { zone: state.zone });
 }
 

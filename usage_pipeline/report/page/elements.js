@@ -17,10 +17,15 @@ const missing = (text = words.unknown) => element("span", { class: "missing" }, 
 
 const heading = (text, level = "h4") => element(level, {}, text);
 
-// The colour that the style sheet gives a name in the theme of now; a canvas knows no var().
+// The colour that the style sheet gives a name in the theme of now; a canvas knows no var(). Kept, because the browser
+// computes the style of everything new on the page before it answers.
 const probe = element("span", { hidden: "" });
 document.documentElement.append(probe);
+const colors = new Map();
 function color(name) {
-  probe.style.color = `var(--${name})`;
-  return getComputedStyle(probe).color;
+  if (!colors.has(name)) {
+    probe.style.color = `var(--${name})`;
+    colors.set(name, getComputedStyle(probe).color);
+  }
+  return colors.get(name);
 }

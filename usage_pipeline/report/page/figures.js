@@ -1,8 +1,8 @@
 // A chart with its caption, its table and its place on paper; drawn when it comes into sight.
 // Not here: what a chart shows (pool_charts.js, costs.js), its colours (report.css).
 
-// The chart library is unpacked beside the making of the tables, and run when the first chart is seen. The page's policy
-// knows its digest.
+// The chart library is unpacked while the page is put together, and run when the first chart is seen. The page's policy knows
+// its digest.
 let unpackedLibrary = null;
 const libraryText = () => (unpackedLibrary ??= unpackText("chart-library"));
 
@@ -16,12 +16,30 @@ function chartLibrary() {
   return library;
 }
 
-// When the first chart was painted, for whoever measures the page.
+// When the first chart was painted, for whoever measures the page; main.js marks when all is made.
 let isMarked = false;
-function markFirst() {
+async function markFirst() {
   if (isMarked) return;
   isMarked = true;
-  requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("first-chart")));
+  await painted();
+  performance.mark("first-chart");
+}
+
+// A tab in the background paints nothing, and nothing waits for it longer than this.
+const LONGEST_FRAME = 100;
+
+// When what was done is on the screen.
+const painted = () => new Promise((done) => {
+  setTimeout(done, LONGEST_FRAME);
+  requestAnimationFrame(() => requestAnimationFrame(done));
+});
+
+// One chart to a frame: the first is seen before the second is begun.
+let lastDrawing = Promise.resolve();
+function drawInTurn(act) {
+  const drawing = lastDrawing.then(act);
+  lastDrawing = drawing.then(painted, painted);
+  return drawing;
 }
 
 const figures = new Set();
@@ -40,6 +58,7 @@ const observer = new IntersectionObserver((entries) => {
 let drawing = 1; // grows when every chart must be drawn again
 function redraw() {
   drawing += 1;
+  colors.clear();
   for (const figure of visible) figure.show();
 }
 
@@ -79,14 +98,20 @@ class Figure {
     return this.show();
   }
 
-  async show() {
-    const wanted = drawing;
-    if (this.drawn === wanted) return;
+  // Done when the chart or its table is there.
+  show() {
+    if (this.drawn !== drawing) this.showing = this.showNow(drawing);
+    return this.showing;
+  }
+
+  async showNow(wanted) {
     this.drawn = wanted;
     const [shown] = await Promise.all([this.prepare(), this.isTable ? null : chartLibrary()]);
-    if (this.drawn !== wanted) return; // something else was chosen meanwhile
-    this.shown = shown;
-    this.draw();
+    await drawInTurn(() => {
+      if (this.drawn !== wanted) return; // something else was chosen meanwhile
+      this.shown = shown;
+      this.draw();
+    });
   }
 
   draw() {
@@ -116,7 +141,7 @@ class Figure {
         this.echart.group = this.group;
         echarts.connect(this.group);
       }
-      this.resizes = new ResizeObserver(() => this.echart.resize());
+      this.resizes = new ResizeObserver(() => this.fit());
       this.resizes.observe(this.canvas);
       this.echart.on("datazoom", () => this.followZoom());
     }
@@ -124,6 +149,12 @@ class Figure {
     const aria = { enabled: true, label: { enabled: false }, decal: { show: options.hasPatterns === true } };
     this.echart.setOption({ animation: false, ...options, aria }, { notMerge: true });
     if (isPrinting()) this.echart.getZr().flush(); // paper does not wait for the next frame
+  }
+
+  // An observer is also told of the size that it begins with, which the chart has already.
+  fit() {
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    if (width !== this.echart.getWidth() || height !== this.echart.getHeight()) this.echart.resize();
   }
 
   dispose() {
@@ -191,9 +222,19 @@ function unfold(isOn) {
 
 const inSight = () => [...figures].filter((figure) => figure.figure.getClientRects().length > 0);
 
+// Draws the charts that the window shows now, before the observer is told of them; done when the first is painted.
+async function drawInWindow() {
+  const isInWindow = ({ top, bottom }) => bottom > 0 && top < innerHeight;
+  const shown = inSight().filter(({ figure }) => isInWindow(figure.getBoundingClientRect()));
+  if (!shown.length) return;
+  await Promise.race(shown.map((figure) => figure.show()));
+  await painted();
+}
+
 // Light and as vectors. What is not yet unpacked cannot be drawn, because the browser does not wait; the button waits.
 function printing(isOn) {
   document.documentElement.classList.toggle("printing", isOn);
+  colors.clear();
   unfold(isOn);
   for (const figure of inSight()) if (figure.shown && !figure.isTable) figure.draw();
 }

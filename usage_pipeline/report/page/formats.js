@@ -4,22 +4,21 @@
 const PICODOLLARS = 1000000000000n;
 const CENT = PICODOLLARS / 100n;
 
+// Kept, because making a format takes as long as writing dozens of numbers with it.
+const WITH_DECIMALS = [0, 1, 2, 3].map((digits) => new Intl.NumberFormat("en-US", { maximumFractionDigits: digits }));
+const written = (value, digits) => WITH_DECIMALS[digits].format(value).replace("-", "\u2212");
+
 // 1,234,567 · 12.35 · 0.125
 function number(value) {
-  if (typeof value === "bigint") return value.toLocaleString("en-US");
+  if (typeof value === "bigint") return written(value, 0);
   const size = Math.abs(value);
-  const digits = Number.isInteger(value) || size >= 100 ? 0 : size >= 1 ? 2 : 3;
-  return value.toLocaleString("en-US", { maximumFractionDigits: digits }).replace("-", "\u2212");
+  return written(value, Number.isInteger(value) || size >= 100 ? 0 : size >= 1 ? 2 : 3);
 }
 
 const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
 const short = (value) => compact.format(value);
 
-const percent = (share) => {
-  const digits = Math.abs(share) >= 1 ? 0 : 1;
-  const text = (100 * share).toLocaleString("en-US", { maximumFractionDigits: digits }).replace("-", "\u2212");
-  return `${text}\u202f%`;
-};
+const percent = (share) => `${written(100 * share, Math.abs(share) >= 1 ? 0 : 1)}\u202f%`;
 
 // A share that would be rounded to nothing is said to be small.
 const shareText = (share) => (share > 0 && share < 0.0005 ? `< ${percent(0.001)}` : percent(share));
@@ -44,5 +43,5 @@ const dollars = (amount) => Number(amount) / 1e12;
 function money(amount) {
   if (amount > 0n && amount < CENT) return "< 0.01";
   const cents = (amount + CENT / 2n) / CENT;
-  return `${(cents / 100n).toLocaleString("en-US")}.${String(cents % 100n).padStart(2, "0")}`;
+  return `${written(cents / 100n, 0)}.${String(cents % 100n).padStart(2, "0")}`;
 }

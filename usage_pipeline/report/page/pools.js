@@ -8,31 +8,39 @@ class PoolSection {
   constructor(anchor, tables, details) {
     this.anchor = anchor;
     this.facts = page.pools[anchor];
-    this.tables = Object.fromEntries(["statistics", "contributions"].map((name) => [name, objects(tables[name])]));
-    this.days = Object.fromEntries(Object.entries(tables.days).map(([kind, days]) => [kind, objects(days)]));
+    this.columns = tables;
     this.more = details;
     this.profile = ALL;
     this.profiles = new Map(this.facts.profiles.map((profile) => [profile.profile_id, profile]));
-    this.order = this.profilesByUse();
     this.details = byId(anchor);
+    this.place = this.details.querySelector(".follows-window");
     this.isMade = false;
-    rememberOpen(this.details);
     this.details.addEventListener("toggle", () => this.show());
     watch(["window", "basis", "tag"], () => this.isMade && this.showTables());
     watch(["zone"], () => this.isMade && this.makeAgain());
-    this.show();
+  }
+
+  // Of most pools nothing is read, because they stay closed.
+  get tables() {
+    return (this.knownTables ??= Object.fromEntries(["statistics", "contributions"].map((name) => [name, objects(this.columns[name])])));
+  }
+
+  get days() {
+    return (this.knownDays ??= Object.fromEntries(Object.entries(this.columns.days).map(([kind, days]) => [kind, objects(days)])));
+  }
+
+  get order() {
+    return (this.knownOrder ??= this.profilesByUse());
   }
 
   // What is closed is made when it is opened.
   show() {
     if (!this.details.open || this.isMade) return;
     this.isMade = true;
+    if (!this.areChartsMade) this.makeCharts();
     this.contributions = contributionTable(this);
     this.statistics = new StatisticsTable(this);
-    const place = this.details.querySelector(".follows-window");
-    place.replaceChildren(
-      heading(words.sections.charts),
-      element("div", { class: "charts" }, ...[...CHARTS.map((chart) => poolFigure(this, chart)), ...dayFigures(this)].map((figure) => figure.figure)),
+    this.place.append(
       heading(words.sections.contributions), this.contributions.place,
       this.statistics.place,
       ...throttleTables(this), ...reservationFacts(this.more.reservation), ...performanceOfPool(this), ...heatMap(this),
@@ -41,8 +49,15 @@ class PoolSection {
     this.showTables();
   }
 
+  makeCharts() {
+    this.areChartsMade = true;
+    const made = [...CHARTS.map((chart) => poolFigure(this, chart)), ...dayFigures(this)];
+    this.place.replaceChildren(heading(words.sections.charts), element("div", { class: "charts" }, ...made.map(({ figure }) => figure)));
+  }
+
   makeAgain() {
     this.isMade = false;
+    this.areChartsMade = false;
     this.show();
   }
 

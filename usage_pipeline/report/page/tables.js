@@ -186,7 +186,8 @@ class PageTable {
     const { column, isDescending } = sortOf(this.name);
     const place = Number(column);
     const rows = column ? sorted(this.rows, (row) => sortValue(cellAt(row, place)), isDescending) : this.rows;
-    this.table.tBodies[0].append(...rows);
+    const [body] = this.table.tBodies;
+    if (rows.some((row, i) => row !== body.rows[i])) body.append(...rows);
     showSort(this.table, this.name);
     this.cut();
   }
