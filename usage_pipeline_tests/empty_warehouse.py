@@ -4,21 +4,43 @@ Here: the tables as `prepare_tables` makes them in a new file, without their com
 the tables and which `test_warehouse.py` holds. Not here: rows (`marts/factory.py`).
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from itertools import count
+
 import duckdb
 
 from usage_pipeline.raw_tables import STORED_TABLES
-from usage_pipeline.warehouse import SCHEMAS
+from usage_pipeline.warehouse import SCHEMAS, Warehouse
+
+_ONE_THREAD = {"threads": 1}
+"""A few rows give a second thread nothing to do, and starting it costs more than they do."""
+
+_NUMBERS = count()
 
 
 def in_memory() -> duckdb.DuckDBPyConnection:
     """A connection to a database without any table, which its caller closes."""
-    # A few rows give a second thread nothing to do, and starting it costs more than they do.
-    return duckdb.connect(":memory:", config={"threads": 1})
+    return duckdb.connect(":memory:", config=_ONE_THREAD)
 
 
 def empty_warehouse() -> duckdb.DuckDBPyConnection:
     """A connection that its caller closes, or a `with` does."""
     con = in_memory()
+    _make_tables(con)
+    return con
+
+
+@contextmanager
+def empty_warehouse_resource() -> Generator[Warehouse]:
+    """The same for assets: each of its connections sees what the others stored, and nothing of it is ever a file."""
+    warehouse = Warehouse(database=f":memory:warehouse_{next(_NUMBERS)}", connection_config=_ONE_THREAD)
+    with warehouse.kept_open():
+        with duckdb.connect(warehouse.database, config=_ONE_THREAD) as con:
+            _make_tables(con)
+        yield warehouse
+
+
+def _make_tables(con: duckdb.DuckDBPyConnection) -> None:
     schemas = [f"create schema if not exists {schema}" for schema in SCHEMAS]
     con.execute(";".join([*schemas, *(table.create_statement for table in STORED_TABLES.values())]))
-    return con

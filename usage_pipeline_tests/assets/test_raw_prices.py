@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import duckdb
 import pytest
 
 from usage_pipeline.assets import price_readings, raw_prices
@@ -19,9 +18,12 @@ from usage_pipeline.aws.scopes import ResolvedScopes, Scope
 from usage_pipeline.aws.sessions import AccountSession
 from usage_pipeline.config import Settings, load_settings
 from usage_pipeline.downloads import DownloadError
+from usage_pipeline.prices.price_files import snapshot_prices
+from usage_pipeline.prices.price_rows import ModelPrice
 from usage_pipeline.reference import ReferenceDataError
 from usage_pipeline.warehouse import Warehouse
 from usage_pipeline_tests.aws.canned_aws import connect_answers, error
+from usage_pipeline_tests.empty_warehouse import empty_warehouse_resource
 
 NOVA = "amazon.nova-lite-v1:0"
 HEADER = (
@@ -34,8 +36,11 @@ OVERRIDES = "model_pattern,endpoint_type,token_kind,usd_per_million,discount_per
 class Pipeline:
     """A warehouse, its configuration, and what the web and AWS would answer."""
 
-    def __init__(self, folder: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, folder: Path, warehouse: Warehouse, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         self.folder = folder
+        self.warehouse = warehouse
         self._instance = instance
         self.downloads: list[str] = []
         self.page: str | Exception = DownloadError("nothing is served.")
@@ -55,7 +60,7 @@ class Pipeline:
         return {name: value.value for name, value in event.metadata.items()}
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(self.folder / "w.duckdb")) as con:
+        with self.warehouse.connect() as con:
             return con.execute(sql).fetchall()
 
     def nova(self) -> list[tuple[Any, ...]]:
@@ -93,7 +98,7 @@ class Pipeline:
     def _settings(self, now: str, prices: str) -> Settings:
         self.write(
             "usage_pipeline.yaml",
-            f"accounts:\n  - name: production\n    regions: [us-east-1]\nwarehouse: w.duckdb\nas_of: {now}\n{prices}",
+            f"accounts:\n  - name: production\n    regions: [us-east-1]\nas_of: {now}\n{prices}",
         )
         return load_settings(self.folder / "usage_pipeline.yaml")
 
@@ -106,7 +111,7 @@ class Pipeline:
         aws = AwsAccess(settings)
         scope = Scope("111122223333", "production", "us-east-1", "aws")
         aws._resolved = ResolvedScopes((scope,), (), {scope.account_name: session})
-        return {"settings": settings, "aws": aws, "warehouse": Warehouse(database=str(settings.warehouse_file))}
+        return {"settings": settings, "aws": aws, "warehouse": self.warehouse}
 
 
 @pytest.fixture(scope="module")
@@ -116,17 +121,24 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _snapshot_is_read_once() -> Iterator[None]:
-    """Each run would check the package's five thousand prices anew."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(price_readings, "snapshot_prices", cache(price_readings.snapshot_prices))
-        yield
+@cache
+def snapshot_of_nova() -> list[ModelPrice]:
+    """What the package's snapshot says of one model, as if it said no more."""
+    return [price for price in snapshot_prices() if price.model_id == NOVA]
 
 
 @pytest.fixture
-def pipeline(tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
-    return Pipeline(tmp_path, instance, monkeypatch)
+def pipeline(tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+    monkeypatch.setattr(price_readings, "snapshot_prices", snapshot_of_nova)
+    with empty_warehouse_resource() as warehouse:
+        yield Pipeline(tmp_path, warehouse, instance, monkeypatch)
+
+
+@pytest.fixture
+def with_whole_snapshot(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    """With all five thousand prices of the package."""
+    monkeypatch.setattr(price_readings, "snapshot_prices", snapshot_prices)
+    return pipeline
 
 
 def row(usd: str, start: str = "2023-09-28", end: str = "") -> str:
@@ -159,7 +171,8 @@ def listed(usd: str, usage_type: str = "USE1-NovaLite-input-tokens") -> str:
     )
 
 
-def test_without_settings_the_snapshot_is_stored(pipeline: Pipeline) -> None:
+def test_without_settings_the_snapshot_is_stored(with_whole_snapshot: Pipeline) -> None:
+    pipeline = with_whole_snapshot
     metadata = pipeline.run("2026-11-20T10:00:00Z")
     assert pipeline.nova() == [(Decimal("0.06"), BEGIN, None)]
     assert metadata["dagster/row_count"] == pipeline.query("select count(*) from raw.model_prices")[0][0] > 5000
@@ -167,7 +180,8 @@ def test_without_settings_the_snapshot_is_stored(pipeline: Pipeline) -> None:
     assert pipeline.query("from raw.price_overrides") == []
 
 
-def test_a_second_run_changes_nothing(pipeline: Pipeline) -> None:
+def test_a_second_run_changes_nothing(with_whole_snapshot: Pipeline) -> None:
+    pipeline = with_whole_snapshot
     pipeline.run("2026-11-20T10:00:00Z")
     before = pipeline.query("from raw.model_prices")
     assert pipeline.run("2026-11-21T10:00:00Z")["changed_rows"] == 0
@@ -275,7 +289,7 @@ def test_a_source_that_is_switched_off_ends(pipeline: Pipeline) -> None:
 def with_catalogue(pipeline: Pipeline) -> Pipeline:
     """A warehouse that knows the names of models, as the catalogue's asset leaves it."""
     pipeline.run("2026-11-19T10:00:00Z")
-    with duckdb.connect(str(pipeline.folder / "w.duckdb")) as con:
+    with pipeline.warehouse.connect() as con:
         con.execute(
             f"""
             insert into raw.foundation_models by name
