@@ -8,11 +8,18 @@ import pkgutil
 import signal
 import sys
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import usage_pipeline.runs  # noqa: F401  (what the command imports late, imported once for all forks)
+import pandas  # noqa: F401  (imported late by others, and once for all forks here)
+
 from usage_pipeline.cli import app
+from usage_pipeline.config import load_settings
+from usage_pipeline.definitions import build_definitions
+from usage_pipeline.event_log import open_instance
+from usage_pipeline.runs import prepare_instance_folder
+from usage_pipeline.schedules import DAILY_JOB
 
 PLACES = (
     # Points of a range are replaced, and not yet noted in the ledger.
@@ -37,6 +44,13 @@ def kill_at(name: str, calls: int) -> AbstractContextManager[Any]:
     return mock.patch(name, dying)
 
 
+def import_what_runs_import_late(configuration: Path) -> None:
+    """Make what a run begins with, once before all forks: Dagster imports much of itself only then."""
+    settings = load_settings(configuration)
+    with open_instance(prepare_instance_folder(settings.dagster_home)):
+        build_definitions(settings).resolve_job_def(DAILY_JOB)
+
+
 def exit_code_of_a_run(place: str, calls: int, arguments: list[str]) -> int:
     """How a run in a fork of this process ended; a killed one is a negative signal number, as of a subprocess."""
     pid = os.fork()
@@ -52,6 +66,7 @@ def exit_code_of_a_run(place: str, calls: int, arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     configuration, day = sys.argv[1:]
+    import_what_runs_import_late(Path(configuration))
     command = ["run", "--date", day, "--config", configuration]
     codes = {place: exit_code_of_a_run(place, calls, command) for place, calls in PLACES}
     if set(codes.values()) != {-signal.SIGKILL}:

@@ -15,6 +15,7 @@ import duckdb
 import pandas as pd
 import pytest
 
+from usage_pipeline.assets.planning import PLANNING_KEYS
 from usage_pipeline.checks.validation import validate_here
 from usage_pipeline.config import Settings, load_settings
 from usage_pipeline.event_log import open_instance
@@ -100,6 +101,9 @@ UNTIL_PLANNING = (
 
 NOT_UNTIL_PLANNING = ("ops.check_results", "ops.findings")
 """Tables that `UNTIL_PLANNING` leaves empty."""
+
+UNTIL_MODELS = UNTIL_PLANNING - dg.AssetSelection.assets(*PLANNING_KEYS)
+"""The same without planning, which is made anew each time from the tables that are there."""
 
 METRICS = dg.AssetSelection.assets("raw/cloudwatch_metrics", "raw/max_tokens_metric").upstream()
 """Reading CloudWatch, and the catalogues that say of what."""

@@ -19,7 +19,6 @@ from usage_pipeline_tests.pipeline_runs import (
     MEASURES,
     METRICS,
     TODAY,
-    UNTIL_PLANNING,
     assert_same_contents,
     have_great_expectations_here,
     rows_that_differ,
@@ -29,27 +28,48 @@ from usage_pipeline_tests.pipeline_runs import (
 
 REPOSITORY = Path(__file__).parents[1]
 
+UNREACHABLE_ACCOUNT = """\
+  - name: unreachable
+    role_arn: arn:aws:iam::999999999999:role/usage-pipeline-reader
+    external_id: sandbox
+    regions: [us-east-1]
+"""
+
 STATUS = "account_id, region, source, partition_date, status, error_text, row_count, covered_until"
 """What `ops.source_status` says of a reading but when and by which run."""
 
 # First what needs no whole run to compare with, or only at its end: another process may be making it.
 
 
-def test_an_account_that_cannot_be_reached_hides_no_other(organisation: RunningSandbox, tmp_path: Path) -> None:
-    settings = write_settings(tmp_path, CONFIGURATION.replace("444455556666:role", "999999999999:role"))
-    organisation.set_faults(["denied:sts:999999999999:us-east-1"])
+@pytest.fixture(scope="module")
+def troubled_run(
+    _organisation: RunningSandbox, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Settings, RunOutcome]:
+    """Today, with one scope whose metrics are denied, and a third account that cannot be reached at all."""
+    settings = write_settings(
+        tmp_path_factory.mktemp("troubled") / "run",
+        CONFIGURATION.replace("warehouse:", f"{UNREACHABLE_ACCOUNT}warehouse:"),
+    )
+    _organisation.set_faults(["denied:cloudwatch:444455556666:eu-west-1", "denied:sts:999999999999:us-east-1"])
+    outcome = run(settings, _organisation, TODAY, TODAY)
+    _organisation.set_faults([])
+    return settings, outcome
 
-    assert run(settings, organisation, TODAY, TODAY, UNTIL_PLANNING).succeeded
 
+def test_an_account_that_cannot_be_reached_hides_no_other(troubled_run: tuple[Settings, RunOutcome]) -> None:
+    settings, outcome = troubled_run
+
+    assert outcome.succeeded
     with duckdb.connect(str(settings.warehouse_file), read_only=True) as con:
         statuses = con.execute(
             "select distinct account_name, status from ops.source_status where source = 'service_quotas' order by all"
         ).fetchall()
-        accounts = con.execute("select distinct account_id from marts.usage_minutely").fetchall()
+        accounts = con.execute("select distinct account_id from marts.usage_minutely order by all").fetchall()
     assert statuses[0] == ("production", "ok")
-    assert statuses[1][0] == "research"
-    assert statuses[1][1] in ("denied", "failed")
-    assert accounts == [("111122223333",)]
+    assert statuses[1] == ("research", "ok")
+    assert statuses[2][0] == "unreachable"
+    assert statuses[2][1] in ("denied", "failed")
+    assert accounts == [("111122223333",), ("444455556666",)]
 
 
 def test_a_killed_run_is_made_good_by_the_next(
@@ -98,13 +118,10 @@ def test_passing_troubles_of_aws_change_nothing(
 
 
 def test_a_denied_scope_leaves_the_others_whole_and_fails_its_check(
-    whole_run: tuple[Settings, RunOutcome], organisation: RunningSandbox, tmp_path: Path
+    whole_run: tuple[Settings, RunOutcome], troubled_run: tuple[Settings, RunOutcome]
 ) -> None:
     whole, _ = whole_run
-    settings = write_settings(tmp_path)
-    organisation.set_faults(["denied:cloudwatch:444455556666:eu-west-1"])
-
-    outcome = run(settings, organisation, TODAY, TODAY)
+    settings, outcome = troubled_run
 
     assert outcome.succeeded
     failed = {check.check_name for check in outcome.failed_checks}
