@@ -7,13 +7,14 @@ the tables and which `test_warehouse.py` holds. Not here: rows (`marts/factory.p
 from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import count
+from typing import Any
 
 import duckdb
 
 from usage_pipeline.raw_tables import STORED_TABLES
 from usage_pipeline.warehouse import SCHEMAS, Warehouse
 
-_ONE_THREAD = {"threads": 1}
+_ONE_THREAD: dict[str, Any] = {"threads": 1}
 """A few rows give a second thread nothing to do, and starting it costs more than they do."""
 
 _NUMBERS = count()

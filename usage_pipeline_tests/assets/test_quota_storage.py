@@ -1,8 +1,7 @@
 """The history of quotas: which period each value held, whatever was read in which order."""
 
 import datetime as dt
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from functools import cache
 from itertools import pairwise
 
 import duckdb
@@ -16,6 +15,7 @@ from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.service_quotas import ServiceQuota
 from usage_pipeline.aws.source_reading import Listing, ScopeReading
 from usage_pipeline.raw_tables import SERVICE_QUOTAS
+from usage_pipeline_tests.empty_warehouse import in_memory
 
 HERE = Scope("111122223333", "production", "us-east-1", "aws")
 THERE = Scope("444455556666", "research", "eu-west-1", "aws")
@@ -41,17 +41,23 @@ REFUSED: ScopeReading[Listing[ServiceQuota]] = ScopeReading(HERE, "denied", None
 PART = Shortfall("throttled", "ListServiceQuotas: TooManyRequestsException: slow down")
 
 
-@contextmanager
-def empty_history() -> Generator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as con:
-        con.execute(f"create schema raw; {SERVICE_QUOTAS.create_statement}")
-        yield con
+@cache
+def database() -> duckdb.DuckDBPyConnection:
+    """Opened once: that takes longer than most tests here."""
+    con = in_memory()
+    con.execute("create schema raw")
+    return con
+
+
+def empty_history() -> duckdb.DuckDBPyConnection:
+    """A connection to the table of quotas, which is empty again."""
+    database().execute(SERVICE_QUOTAS.create_statement.replace("create table if not exists", "create or replace table"))
+    return database()
 
 
 @pytest.fixture
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    with empty_history() as con:
-        yield con
+def con() -> duckdb.DuckDBPyConnection:
+    return empty_history()
 
 
 def history(con: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
@@ -132,10 +138,10 @@ _said = st.dictionaries(st.sampled_from(["L-1", "L-2"]), st.sampled_from([None, 
 def test_in_any_order_of_readings_a_code_has_one_open_row_at_most_and_no_two_overlap(
     readings: list[tuple[int, Said]],
 ) -> None:
-    with empty_history() as con:
-        for number, said in readings:
-            store_quotas(con, [read(said)], hour(number))
-        rows = history(con)
+    con = empty_history()
+    for number, said in readings:
+        store_quotas(con, [read(said)], hour(number))
+    rows = history(con)
 
     ends: dict[object, float] = {}
     for code, _, start, end in sorted(rows, key=lambda row: (str(row[0]), row[2])):
@@ -148,20 +154,20 @@ def test_in_any_order_of_readings_a_code_has_one_open_row_at_most_and_no_two_ove
 @settings(max_examples=50, deadline=None)
 @given(st.lists(_said, min_size=1, max_size=6))
 def test_readings_in_their_own_order_give_back_what_each_of_them_said(readings: list[Said]) -> None:
-    with empty_history() as con:
-        for number, said in enumerate(readings):
-            store_quotas(con, [read(said)], hour(number))
-        held = [
-            con.execute(
-                """
-                select quota_code, limit_value from raw.service_quotas
-                where valid_from <= $at and (valid_to is null or valid_to > $at)
-                """,
-                {"at": hour(number)},
-            ).fetchall()
-            for number in range(len(readings))
-        ]
-        rows = sorted(history(con), key=lambda row: (str(row[0]), row[2]))
+    con = empty_history()
+    for number, said in enumerate(readings):
+        store_quotas(con, [read(said)], hour(number))
+    held = [
+        con.execute(
+            """
+            select quota_code, limit_value from raw.service_quotas
+            where valid_from <= $at and (valid_to is null or valid_to > $at)
+            """,
+            {"at": hour(number)},
+        ).fetchall()
+        for number in range(len(readings))
+    ]
+    rows = sorted(history(con), key=lambda row: (str(row[0]), row[2]))
 
     assert [dict(said) for said in held] == readings
     # Two rows of a code that follow each other without a gap say different things.
