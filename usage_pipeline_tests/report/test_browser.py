@@ -228,6 +228,31 @@ def test_charts_follow_the_size_of_the_window(browser: Browser, logged_page: Pat
     opened.tab.context.close()
 
 
+def test_a_stretch_of_a_chart_can_be_drawn_larger_and_tells_its_values(browser: Browser, logged_page: Path) -> None:
+    opened = open_report(browser, logged_page)
+    figure = opened.figure(SONNET_POOL, "tpm")
+    span = (
+        "figure => { const axis = figure.report.echart.getModel().getComponent('xAxis', 0).axis;"
+        " return axis.scale.getExtent()[1] - axis.scale.getExtent()[0] }"
+    )
+    whole = figure.evaluate(span)
+    figure.evaluate(
+        "figure => figure.report.echart.dispatchAction({"
+        "type: 'takeGlobalCursor', key: 'dataZoomSelect', dataZoomSelectActive: true})"
+    )
+    box = figure.locator("canvas").first.bounding_box()
+    assert box
+    mouse, height = opened.tab.mouse, box["y"] + box["height"] / 2
+    mouse.move(box["x"] + box["width"] / 2, height)
+    expect(figure.locator(".tooltip")).to_contain_text("UTC", timeout=PATIENCE)
+    mouse.down()
+    mouse.move(box["x"] + 3 * box["width"] / 4, height, steps=5)
+    mouse.up()
+    assert 0.15 < figure.evaluate(span) / whole < 0.35
+    assert opened.complaints == []
+    opened.tab.context.close()
+
+
 def test_hours_of_the_week_have_the_highest_minute(opened: Opened) -> None:
     pool = opened.pool(SONNET_POOL)
     pool.locator("select[aria-label=Show]").select_option("tpm_max")

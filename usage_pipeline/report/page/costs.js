@@ -123,7 +123,7 @@ class CostTable {
   constructor(subject, title, head, breakdown) {
     this.breakdown = breakdown;
     this.table = new DataTable({
-      name: `cost-${subject}`, label: title, columns: costColumns(head), rows: [], look: "dense costs",
+      name: `cost-${subject}`, label: title, columns: costColumns(head), look: "dense costs",
       rowAttributes: (row) => ({ "data-name": row.name ?? "" }),
     });
     this.place = element("div", { "data-subject": subject }, heading(title, "h3"), this.table.place);

@@ -23,7 +23,6 @@ function zoneSelect() {
   const add = (zone, label = zone) => select.append(new Option(label, zone));
   add(UTC);
   if (own !== UTC && isZone(own)) add(own, fill(words.own_zone, { zone: own }));
-  for (const zone of Intl.supportedValuesOf("timeZone")) if (zone !== own && zone !== UTC) add(zone);
   select.addEventListener("change", () => change({ zone: select.value }));
   const show = () => {
     if (![...select.options].some(({ value }) => value === state.zone)) add(state.zone);
@@ -36,6 +35,13 @@ function zoneSelect() {
   });
   show();
   return select;
+}
+
+// The zones of the world, of which there are hundreds.
+function addOtherZones() {
+  const select = byId("display").querySelector("[name=zone]");
+  const known = new Set([...select.options].map(({ value }) => value));
+  for (const zone of Intl.supportedValuesOf("timeZone")) if (!known.has(zone)) select.append(new Option(zone, zone));
 }
 
 // Times that the page has from the beginning, and the words that say in which zone they are.

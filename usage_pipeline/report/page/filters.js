@@ -98,11 +98,12 @@ function callerInput() {
 }
 
 function filterControls() {
+  const qPlaces = qDeveloperPlaces();
   const of = (value, text, places = []) => unique([...places, ...allPools.map(([, pool]) => pool)].map((place) => [value(place), text(place)]));
   const tags = allPools.flatMap(([, pool]) => pool.profiles.flatMap(({ tags: set }) => Object.entries(set ?? {}).map((pair) => pair.join("="))));
   const choices = {
-    account: of((pool) => pool.account_id, (pool) => `${pool.account_name} ${pool.account_id}`, qDeveloperPlaces()),
-    region: of((pool) => pool.region, (pool) => pool.region, qDeveloperPlaces()),
+    account: of((pool) => pool.account_id, (pool) => `${pool.account_name} ${pool.account_id}`, qPlaces),
+    region: of((pool) => pool.region, (pool) => pool.region, qPlaces),
     model: of((pool) => pool.model_id, (pool) => pool.model_name),
     endpoint: of((pool) => pool.endpoint_type, (pool) => endpointName(pool.endpoint_type)),
     tag: unique(tags.map((tag) => [tag, tag])),

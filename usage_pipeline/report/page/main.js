@@ -74,6 +74,7 @@ async function makeSections(parts) {
     new PageTable(table);
     await breath();
   }
+  addOtherZones();
   await layOut(place);
   place.leave();
 }

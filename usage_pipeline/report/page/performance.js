@@ -17,11 +17,11 @@ class PerformanceSection {
   constructor(sections) {
     this.sections = sections;
     this.byPool = new DataTable({
-      name: "speed", label: words.performance.by_pool, rows: [], look: "dense", most: 15, columns: speedColumns([poolColumn()]),
+      name: "speed", label: words.performance.by_pool, look: "dense", most: 15, columns: speedColumns([poolColumn()]),
       rowAttributes: (row) => ({ "data-pool": row.pool.facts.pool_id, "data-metric": row.metric }),
     });
     this.byApplication = new DataTable({
-      name: "application-speed", label: words.performance.by_application, rows: [], look: "dense", most: 15,
+      name: "application-speed", label: words.performance.by_application, look: "dense", most: 15,
       columns: speedColumns([poolColumn(), textColumn("application", words.costs.subject.application, (row) => row.application)]),
       rowAttributes: (row) => ({ "data-pool": row.pool.facts.pool_id, "data-name": row.application, "data-metric": row.metric }),
     });
@@ -48,7 +48,7 @@ const average = (sum, samples, parts) => (samples ? Number(sum) / parts / sample
 // Averages add up from sums of single calls, so they can follow every filter; percentiles cannot.
 function averageTable() {
   return new DataTable({
-    name: "average-speed", label: words.performance.averages, rows: [], look: "dense", most: 15,
+    name: "average-speed", label: words.performance.averages, look: "dense", most: 15,
     rowAttributes: (row) => ({ "data-name": row.name ?? "" }),
     columns: [
       textColumn("application", words.costs.subject.application, (row) => row.name, (row) => element("th", { scope: "row" }, row.name ?? missing())),

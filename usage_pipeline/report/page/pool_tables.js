@@ -29,7 +29,7 @@ function valueCell(value, column, statistic) {
 function contributionTable(pool) {
   return new DataTable({
     name: "contributions", label: `${words.sections.contributions}, ${pool.facts.title}`, file: `contributions-${pool.facts.pool_id}`,
-    columns: [], rows: [], rowAttributes: (row) => ({ "data-profile": row.profile_id }),
+    columns: [], rowAttributes: (row) => ({ "data-profile": row.profile_id }),
   });
 }
 
@@ -84,7 +84,7 @@ class StatisticsTable {
     this.table = new DataTable({
       name: "statistics", label: `${words.sections.statistics}, ${pool.facts.title}`, file: `statistics-${pool.facts.pool_id}`, look: "dense",
       rowAttributes: (row) => ({ "data-metric": row.metric, "data-profile": row.profile_id }),
-      columns: this.columns(), rows: [],
+      columns: this.columns(),
     });
     this.place = element("div", {}, this.choice(), this.table.place, this.remark);
   }

@@ -164,7 +164,7 @@ class QDeveloperSection {
     const figure = (name, unit, prepare) => new Figure({ name, title: titles[name], unit, wide: true, prepare: () => prepare(this.shown.user_days) });
     this.figures = [figure("q-interactions", qWords().units.interactions, interactionBars), figure("q-tokens", words.units.tokens, tokenBars)];
     this.tables = Object.fromEntries(Object.keys(Q_COLUMNS).map((name) => [name, new DataTable({
-      name: `q-${name}`, file: `q-developer-${name}`, label: titles[name], columns: Q_COLUMNS[name](), rows: [], look: "dense", most: 15,
+      name: `q-${name}`, file: `q-developer-${name}`, label: titles[name], columns: Q_COLUMNS[name](), look: "dense", most: 15,
     })]));
     const left = qDeveloper.left_out;
     const part = (name) => element("div", { "data-subject": name }, heading(titles[name], "h3"), notes[name] ? said(notes[name]) : null,

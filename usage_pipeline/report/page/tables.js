@@ -61,15 +61,15 @@ const scroller = (label, table) => element("div", { class: "scroll", tabindex: "
 // A column: `key`, `label`, `unit`, `isNumber`; `value` of a row (what is sorted and written as CSV); `cell` of a row (its
 // element), when the value alone does not make it.
 class DataTable {
-  constructor({ name, label, columns, rows, look = "", foot = null, rowAttributes = () => ({}), most = MOST_ROWS, file = name }) {
+  constructor({ name, label, columns, rows = null, look = "", foot = null, rowAttributes = () => ({}), most = MOST_ROWS, file = name }) {
     Object.assign(this, { name, label, columns, rows, look, foot, rowAttributes, most, file });
     this.place = element("div", { class: "framed", "data-table": name });
     this.showsAll = false;
     liveTables.add(this);
-    this.show();
+    if (rows) this.show();
   }
 
-  // New rows in the same place, when filters change.
+  // New rows in the same place, when filters change; the first ones of a table that was made without.
   renew(rows, foot = null, columns = this.columns) {
     Object.assign(this, { rows, foot, columns });
     this.show();
@@ -77,7 +77,7 @@ class DataTable {
 
   sortAgain() {
     if (!this.place.isConnected && this.wasShown) liveTables.delete(this);
-    else this.show();
+    else if (this.rows) this.show();
   }
 
   ordered() {

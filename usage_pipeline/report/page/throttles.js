@@ -35,7 +35,7 @@ class ThrottleSection {
   constructor(sections) {
     this.sections = sections;
     this.table = new DataTable({
-      name: "causes", label: words.sections.throttles, rows: [], look: "dense",
+      name: "causes", label: words.sections.throttles, look: "dense",
       rowAttributes: (row) => ({ "data-pool": row.pool.facts.pool_id }),
       columns: [
         poolColumn(), causeColumn(),
