@@ -1,5 +1,7 @@
 """Who made a logged call, and for which application."""
 
+from datetime import timedelta
+
 import pytest
 
 from usage_pipeline.raw_tables import APPLICATION_RULES
@@ -9,13 +11,17 @@ UNATTRIBUTED = "(unattributed)"
 SSO_ROLE = "AWSReservedSSO_Dev_0123456789abcdef"
 
 
-@pytest.fixture
-def store() -> Store:
+def new_store() -> Store:
     store = Store("marts.invocations")
     store.burndown("*", 1)
     store.model(NOVA)
     store.application_rule("role", "(.+)-BedrockRole")
     return store
+
+
+@pytest.fixture
+def store() -> Store:
+    return new_store()
 
 
 def called_by(store: Store, principal_arn: str | None, **values: object) -> tuple[object, ...]:
@@ -25,48 +31,59 @@ def called_by(store: Store, principal_arn: str | None, **values: object) -> tupl
     return store.row("select principal_type, role_or_user, session_name, application from marts.invocations")
 
 
-@pytest.mark.parametrize(
-    ("principal_arn", "expected"),
-    [
-        (
-            "arn:aws:sts::111122223333:assumed-role/CustomerServiceApp-BedrockRole/i-0abc",
-            ("role", "CustomerServiceApp-BedrockRole", "i-0abc", "CustomerServiceApp"),
-        ),
-        ("arn:aws:sts::111122223333:assumed-role/Reader/a:b=c", ("role", "Reader", "a:b=c", UNATTRIBUTED)),
-        (
-            f"arn:aws:sts::111122223333:assumed-role/{SSO_ROLE}/alice@x.org",
-            ("sso_user", "alice@x.org", "alice@x.org", UNATTRIBUTED),
-        ),
-        (
-            "arn:aws-us-gov:sts::111122223333:assumed-role/intake-BedrockRole/s",
-            ("role", "intake-BedrockRole", "s", "intake"),
-        ),
-        ("arn:aws-cn:iam::111122223333:user/dept/bob", ("user", "bob", None, UNATTRIBUTED)),
-        ("arn:aws:iam::111122223333:user/dept/bob", ("user", "bob", None, UNATTRIBUTED)),
-        ("arn:aws:iam::111122223333:user/bob", ("user", "bob", None, UNATTRIBUTED)),
-        (
-            "arn:aws:iam::111122223333:user/BedrockAPIKey-q7zk",
-            ("bedrock_api_key", "BedrockAPIKey-q7zk", None, UNATTRIBUTED),
-        ),
-        (
-            "arn:aws:sts::111122223333:federated-user/carol@x.org",
-            ("federated_user", "carol@x.org", None, UNATTRIBUTED),
-        ),
-        ("arn:aws:iam::111122223333:root", ("root", "root", None, UNATTRIBUTED)),
-        ("arn:aws:iam::111122223333:role/team/nightly-BedrockRole", ("role", "nightly-BedrockRole", None, "nightly")),
-        (
-            "arn:aws:sts::111122223333:assumed-role/AWSServiceRoleForBedrock/s",
-            ("service", "AWSServiceRoleForBedrock", "s", UNATTRIBUTED),
-        ),
-        ("agents.bedrock.amazonaws.com", ("service", "agents.bedrock.amazonaws.com", None, UNATTRIBUTED)),
-        ("someone", ("unknown", "someone", None, UNATTRIBUTED)),
-        (None, ("unknown", "(unknown)", None, UNATTRIBUTED)),
-    ],
-)
-def test_a_caller_is_read_from_its_arn(
-    store: Store, principal_arn: str | None, expected: tuple[str, str, str | None, str]
-) -> None:
-    assert called_by(store, principal_arn) == expected
+CALLERS: list[tuple[str | None, tuple[str, str, str | None, str]]] = [
+    (
+        "arn:aws:sts::111122223333:assumed-role/CustomerServiceApp-BedrockRole/i-0abc",
+        ("role", "CustomerServiceApp-BedrockRole", "i-0abc", "CustomerServiceApp"),
+    ),
+    ("arn:aws:sts::111122223333:assumed-role/Reader/a:b=c", ("role", "Reader", "a:b=c", UNATTRIBUTED)),
+    (
+        f"arn:aws:sts::111122223333:assumed-role/{SSO_ROLE}/alice@x.org",
+        ("sso_user", "alice@x.org", "alice@x.org", UNATTRIBUTED),
+    ),
+    (
+        "arn:aws-us-gov:sts::111122223333:assumed-role/intake-BedrockRole/s",
+        ("role", "intake-BedrockRole", "s", "intake"),
+    ),
+    ("arn:aws-cn:iam::111122223333:user/dept/bob", ("user", "bob", None, UNATTRIBUTED)),
+    ("arn:aws:iam::111122223333:user/dept/bob", ("user", "bob", None, UNATTRIBUTED)),
+    ("arn:aws:iam::111122223333:user/bob", ("user", "bob", None, UNATTRIBUTED)),
+    (
+        "arn:aws:iam::111122223333:user/BedrockAPIKey-q7zk",
+        ("bedrock_api_key", "BedrockAPIKey-q7zk", None, UNATTRIBUTED),
+    ),
+    (
+        "arn:aws:sts::111122223333:federated-user/carol@x.org",
+        ("federated_user", "carol@x.org", None, UNATTRIBUTED),
+    ),
+    ("arn:aws:iam::111122223333:root", ("root", "root", None, UNATTRIBUTED)),
+    ("arn:aws:iam::111122223333:role/team/nightly-BedrockRole", ("role", "nightly-BedrockRole", None, "nightly")),
+    (
+        "arn:aws:sts::111122223333:assumed-role/AWSServiceRoleForBedrock/s",
+        ("service", "AWSServiceRoleForBedrock", "s", UNATTRIBUTED),
+    ),
+    ("agents.bedrock.amazonaws.com", ("service", "agents.bedrock.amazonaws.com", None, UNATTRIBUTED)),
+    ("someone", ("unknown", "someone", None, UNATTRIBUTED)),
+    (None, ("unknown", "(unknown)", None, UNATTRIBUTED)),
+]
+"""What the logs say, and (principal type, role or user, session, application)."""
+
+
+@pytest.fixture(scope="module")
+def store_of_callers() -> Store:
+    """Every caller's call, a minute apart from the next."""
+    store = new_store()
+    for number, (principal_arn, _) in enumerate(CALLERS):
+        store.call(NOVA, at("14T10:00") + timedelta(minutes=number), principal_arn=principal_arn)
+    store.build()
+    return store
+
+
+@pytest.mark.parametrize("number", range(len(CALLERS)), ids=[str(principal_arn) for principal_arn, _ in CALLERS])
+def test_a_caller_is_read_from_its_arn(store_of_callers: Store, number: int) -> None:
+    ts = at("14T10:00") + timedelta(minutes=number)
+    columns = "principal_type, role_or_user, session_name, application"
+    assert store_of_callers.row(f"select {columns} from marts.invocations where ts = ?", ts) == CALLERS[number][1]
 
 
 def test_a_role_with_a_thousand_sessions_is_one_row(store: Store) -> None:
