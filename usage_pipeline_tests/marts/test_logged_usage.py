@@ -14,6 +14,10 @@ INITIAL = "initial_reservation_tokens, initial_reservation_source"
 
 @pytest.fixture
 def store() -> Store:
+    return new_store()
+
+
+def new_store() -> Store:
     store = Store("marts.invocations")
     store.burndown("*", 1)
     store.burndown("anthropic.*", 5)
@@ -175,64 +179,83 @@ def test_a_profile_that_is_listed_later_restates_its_pool_and_cost(store: Store)
     assert store.row(f"select {columns} from marts.usage_daily") == row
 
 
-@pytest.mark.parametrize(
-    ("model_id", "endpoint"),
-    [
-        (SONNET, f"on_demand/{SONNET}"),
-        (GEO_SONNET, f"geo/{SONNET}"),
-        (f"global.{SONNET}", f"global/{SONNET}"),
-        ("searchsearch", f"geo/{SONNET}"),
-        (
-            f"arn:aws:bedrock:us-east-1:{ACCOUNT}:provisioned-model/abcdefabcdef",
-            "provisioned/provisioned-model/abcdefabcdef",
-        ),
-        (f"arn:aws:bedrock:us-east-1:{ACCOUNT}:imported-model/abcdef", "imported/imported-model/abcdef"),
-        (f"arn:aws:bedrock:us-east-1:{ACCOUNT}:custom-model-deployment/tuned", f"custom_deployment/{NOVA}"),
-        (f"arn:aws:bedrock:us-east-1:{ACCOUNT}:default-prompt-router/x:1", None),
-    ],
-)
-def test_a_model_id_that_only_logs_have_belongs_to_its_pool_or_is_listed(
-    store: Store, model_id: str, endpoint: str | None
-) -> None:
+ENDPOINTS: list[tuple[str, str | None]] = [
+    (SONNET, f"on_demand/{SONNET}"),
+    (GEO_SONNET, f"geo/{SONNET}"),
+    (f"global.{SONNET}", f"global/{SONNET}"),
+    ("searchsearch", f"geo/{SONNET}"),
+    (
+        f"arn:aws:bedrock:us-east-1:{ACCOUNT}:provisioned-model/abcdefabcdef",
+        "provisioned/provisioned-model/abcdefabcdef",
+    ),
+    (f"arn:aws:bedrock:us-east-1:{ACCOUNT}:imported-model/abcdef", "imported/imported-model/abcdef"),
+    (f"arn:aws:bedrock:us-east-1:{ACCOUNT}:custom-model-deployment/tuned", f"custom_deployment/{NOVA}"),
+    (f"arn:aws:bedrock:us-east-1:{ACCOUNT}:default-prompt-router/x:1", None),
+]
+"""A ModelId, and the end of its pool's id or nothing."""
+
+
+@pytest.fixture(scope="module")
+def logged_only() -> Store:
+    """One call with each ModelId, and none in CloudWatch."""
+    store = new_store()
     store.application_profile("searchsearch", arns(SONNET, "us-east-1", "us-west-2"))
     store.custom_deployment(f"arn:aws:bedrock:us-east-1:{ACCOUNT}:custom-model-deployment/tuned", NOVA)
-    store.call(model_id, at("14T10:00"), logged_model_id="as the caller wrote it", input_tokens=1)
+    for model_id, _ in ENDPOINTS:
+        store.call(model_id, at("14T10:00"), logged_model_id=f"{model_id} as the caller wrote it", input_tokens=1)
     store.build("marts.invocations", "marts.unresolved_profiles")
+    return store
+
+
+@pytest.mark.parametrize(("model_id", "endpoint"), ENDPOINTS)
+def test_a_model_id_that_only_logs_have_belongs_to_its_pool_or_is_listed(
+    logged_only: Store, model_id: str, endpoint: str | None
+) -> None:
     pool_id = f"{ACCOUNT}/us-east-1/{endpoint}" if endpoint else None
-    columns = "pool_id, profile_id, logged_model_id"
-    assert store.row(f"select {columns} from marts.invocations") == (pool_id, model_id, "as the caller wrote it")
-    unresolved = {row[0] for row in store.rows("select profile_id from marts.unresolved_profiles")}
+    row = "select pool_id, profile_id from marts.invocations where logged_model_id = ?"
+    assert logged_only.row(row, f"{model_id} as the caller wrote it") == (pool_id, model_id)
+    unresolved = {row[0] for row in logged_only.rows("select profile_id from marts.unresolved_profiles")}
     assert (model_id in unresolved) == (endpoint is None)
 
 
 # What a minute reserves
 
 
-@pytest.mark.parametrize(
-    ("logged", "published", "expected"),
-    [
-        ([100, 200], None, (1300, "logs")),
-        ([100, None], None, (65_100, "mixed")),
-        ([None, None], None, (129_000, "model_default")),
-        ([None, None], (700, 2), (1700, "metric")),
-        ([100, None], (700, 2), (1700, "metric")),
-        ([100, 200], (700, 2), (1300, "logs")),
-        # A call is missing, so the logs do not tell.
-        ([100], (700, 1), (65_700, "mixed")),
-        ([100], None, (129_000, "model_default")),
-    ],
-)
-def test_a_minute_reserves_by_the_logs_when_they_have_every_call(
-    store: Store, logged: list[int | None], published: tuple[int, int] | None, expected: tuple[int, str]
-) -> None:
-    store.usage(GEO_SONNET, at("14T10:00"), invocations=2, input_tokens=1000)
-    for max_tokens in logged:
-        store.call(GEO_SONNET, at("14T10:00") + timedelta(seconds=30), max_tokens=max_tokens)
-    store.call(GEO_SONNET, at("14T10:00"), error_code="ThrottlingException", max_tokens=9)
-    if published:
-        store.published_max_tokens(GEO_SONNET, at("14T10:00"), *published)
+RESERVED: list[tuple[list[int | None], tuple[int, int] | None, tuple[int, str]]] = [
+    ([100, 200], None, (1300, "logs")),
+    ([100, None], None, (65_100, "mixed")),
+    ([None, None], None, (129_000, "model_default")),
+    ([None, None], (700, 2), (1700, "metric")),
+    ([100, None], (700, 2), (1700, "metric")),
+    ([100, 200], (700, 2), (1300, "logs")),
+    # A call is missing, so the logs do not tell.
+    ([100], (700, 1), (65_700, "mixed")),
+    ([100], None, (129_000, "model_default")),
+]
+"""`max_tokens` of a minute's logged calls, their sum and number as published, and what the minute reserves."""
+
+
+@pytest.fixture(scope="module")
+def reserving_minutes() -> Store:
+    """A minute of two calls for each of these, ten minutes apart."""
+    store = new_store()
+    for number, (logged, published, _) in enumerate(RESERVED):
+        minute = at("14T10:00") + timedelta(minutes=10 * number)
+        store.usage(GEO_SONNET, minute, invocations=2, input_tokens=1000)
+        for max_tokens in logged:
+            store.call(GEO_SONNET, minute + timedelta(seconds=30), max_tokens=max_tokens)
+        store.call(GEO_SONNET, minute, error_code="ThrottlingException", max_tokens=9)
+        if published:
+            store.published_max_tokens(GEO_SONNET, minute, *published)
     store.build("marts.usage_minutely")
-    assert store.row(f"select {INITIAL} from marts.usage_minutely") == expected
+    return store
+
+
+@pytest.mark.parametrize("number", range(len(RESERVED)))
+def test_a_minute_reserves_by_the_logs_when_they_have_every_call(reserving_minutes: Store, number: int) -> None:
+    minute = at("14T10:00") + timedelta(minutes=10 * number)
+    row = reserving_minutes.row(f"select {INITIAL} from marts.usage_minutely where ts = ?", minute)
+    assert row == RESERVED[number][2]
 
 
 def test_a_coarse_period_reserves_by_the_logs_of_all_its_minutes(store: Store) -> None:

@@ -20,34 +20,30 @@ def store() -> Store:
     return store
 
 
-def pool_of(store: Store, profile_id: str, *also: str) -> tuple[str | None, str]:
-    """(pool without account and Region, status); the models `also` are built with the profiles."""
+def pools_of(store: Store, *also: str) -> dict[str, tuple[str | None, str]]:
+    """(pool without account and Region, status) by profile; the models `also` are built with the profiles."""
     store.covered(DAY)
     store.build("intermediate.int_profiles", *also)
-    pool_id, account_id, region, status = store.row(
-        "select pool_id, account_id, region, status from intermediate.int_profiles where profile_id = ?", profile_id
-    )
-    return (pool_id.removeprefix(f"{account_id}/{region}/") if pool_id else None), status
+    rows = store.rows("select profile_id, pool_id, account_id, region, status from intermediate.int_profiles")
+    assert len({profile_id for profile_id, *_ in rows}) == len(rows)
+    return {
+        profile_id: (pool_id.removeprefix(f"{account_id}/{region}/") if pool_id else None, status)
+        for profile_id, pool_id, account_id, region, status in rows
+    }
 
 
-@pytest.mark.parametrize(
-    ("prefix", "endpoint_type"),
-    [
-        ("us", "geo"),
-        ("eu", "geo"),
-        ("apac", "geo"),
-        ("jp", "geo"),
-        ("au", "geo"),
-        ("ca", "geo"),
-        ("us-gov", "geo"),
-        ("mx", "geo"),
-        ("global", "global"),
-    ],
-)
-def test_a_listed_system_profile_is_geo_or_global_by_its_prefix(store: Store, prefix: str, endpoint_type: str) -> None:
-    profile_id = f"{prefix}.{SONNET}"
-    store.system_profile(profile_id, arns(SONNET, "us-east-1", "us-west-2"))
-    assert pool_of(store, profile_id) == (f"{endpoint_type}/{SONNET}", "resolved")
+def pool_of(store: Store, profile_id: str, *also: str) -> tuple[str | None, str]:
+    return pools_of(store, *also)[profile_id]
+
+
+def test_a_listed_system_profile_is_geo_or_global_by_its_prefix(store: Store) -> None:
+    endpoint_types = dict.fromkeys(["us", "eu", "apac", "jp", "au", "ca", "us-gov", "mx"], "geo") | {"global": "global"}
+    for prefix in endpoint_types:
+        store.system_profile(f"{prefix}.{SONNET}", arns(SONNET, "us-east-1", "us-west-2"))
+    assert pools_of(store) == {
+        f"{prefix}.{SONNET}": (f"{endpoint_type}/{SONNET}", "resolved")
+        for prefix, endpoint_type in endpoint_types.items()
+    }
 
 
 def test_a_listed_profile_that_routes_anywhere_is_global_also_under_a_new_prefix(store: Store) -> None:
@@ -209,52 +205,51 @@ def test_provisioned_throughput_says_itself_what_it_is(store: Store) -> None:
     assert pool_of(store, PROVISIONED) == ("provisioned/provisioned-model/prov12345678", "resolved")
 
 
-@pytest.mark.parametrize(
-    ("profile_id", "pool"),
-    [
-        (f"us.{SONNET}", f"geo/{SONNET}"),
-        (f"us-gov.{SONNET}", f"geo/{SONNET}"),
-        (f"global.{SONNET}", f"global/{SONNET}"),
-        (SONNET, f"on_demand/{SONNET}"),
-    ],
-)
-def test_an_id_that_is_not_listed_resolves_by_a_known_prefix_and_model(
-    store: Store, profile_id: str, pool: str
-) -> None:
+def test_an_id_that_is_not_listed_resolves_by_a_known_prefix_and_model(store: Store) -> None:
     # The model is known from another account's catalogue only.
     store.scope("444455556666", "research")
     store.model(SONNET, on_demand=False, account_id="444455556666")
-    store.usage(profile_id, at("14T10:00"), invocations=1)
-    assert pool_of(store, profile_id) == (pool, "resolved")
+    pools = {
+        f"us.{SONNET}": f"geo/{SONNET}",
+        f"us-gov.{SONNET}": f"geo/{SONNET}",
+        f"global.{SONNET}": f"global/{SONNET}",
+        SONNET: f"on_demand/{SONNET}",
+    }
+    for profile_id in pools:
+        store.usage(profile_id, at("14T10:00"), invocations=1)
+    assert pools_of(store) == {profile_id: (pool, "resolved") for profile_id, pool in pools.items()}
 
 
-@pytest.mark.parametrize("profile_id", [f"mars.{SONNET}", "us.acme.new-model-v1:0", "abcdef123456", "acme.x-v1"])
-def test_an_id_that_nothing_explains_is_unknown_and_its_use_stays(store: Store, profile_id: str) -> None:
+def test_an_id_that_nothing_explains_is_unknown_and_its_use_stays(store: Store) -> None:
     store.model(SONNET)
-    store.usage(profile_id, at("14T10:00"), invocations=2, input_tokens=30, throttles=1)
-    assert pool_of(store, profile_id, "marts.quota_usage_minutely") == (None, "unknown")
-    usage = "select pool_id, profile_id, account_name, invocations, throttles from marts.usage_minutely"
-    assert store.row(usage) == (None, profile_id, "production", 2, 1)
+    unknown = [f"mars.{SONNET}", "us.acme.new-model-v1:0", "abcdef123456", "acme.x-v1"]
+    for number, profile_id in enumerate(unknown, start=2):
+        store.usage(profile_id, at("14T10:00"), invocations=number, input_tokens=30, throttles=1)
+    pools = pools_of(store, "marts.quota_usage_minutely")
+    assert {profile_id: pools[profile_id] for profile_id in unknown} == dict.fromkeys(unknown, (None, "unknown"))
+    usage = "select pool_id, profile_id, account_name, invocations, throttles from marts.usage_minutely order by 4"
+    assert store.rows(usage) == [
+        (None, profile_id, "production", number, 1) for number, profile_id in enumerate(unknown, start=2)
+    ]
     assert store.rows("select * from marts.quota_usage_minutely") == []
 
 
-@pytest.mark.parametrize(
-    ("arn", "profile_id"),
-    [
-        (f"arn:aws:bedrock:{REGION}::foundation-model/{NOVA}", NOVA),
-        (f"arn:aws:bedrock:{REGION}:{ACCOUNT}:inference-profile/us.{NOVA}", f"us.{NOVA}"),
-        (f"arn:aws:bedrock:{REGION}:{ACCOUNT}:application-inference-profile/taggingtaggi", "taggingtaggi"),
-        (f"arn:aws-us-gov:bedrock:us-gov-west-1:{ACCOUNT}:inference-profile/us-gov.{NOVA}", f"us-gov.{NOVA}"),
-    ],
-)
-def test_an_arn_and_an_id_are_one_profile(store: Store, arn: str, profile_id: str) -> None:
+def test_an_arn_and_an_id_are_one_profile(store: Store) -> None:
+    ids = {
+        f"arn:aws:bedrock:{REGION}::foundation-model/{NOVA}": NOVA,
+        f"arn:aws:bedrock:{REGION}:{ACCOUNT}:inference-profile/us.{NOVA}": f"us.{NOVA}",
+        f"arn:aws:bedrock:{REGION}:{ACCOUNT}:application-inference-profile/taggingtaggi": "taggingtaggi",
+        f"arn:aws-us-gov:bedrock:us-gov-west-1:{ACCOUNT}:inference-profile/us-gov.{NOVA}": f"us-gov.{NOVA}",
+    }
     store.model(NOVA)
     store.application_profile("taggingtaggi", arns(NOVA, REGION))
-    store.usage(arn, at("14T10:00"), invocations=1, input_tokens=10)
-    store.usage(profile_id, at("14T10:00"), invocations=1, input_tokens=5)
-    assert pool_of(store, profile_id, "marts.usage_minutely")[1] == "resolved"
-    usage = "select profile_id, invocations, input_tokens from marts.usage_minutely"
-    assert store.rows(usage) == [(profile_id, 2, 15)]
+    for arn, profile_id in ids.items():
+        store.usage(arn, at("14T10:00"), invocations=1, input_tokens=10)
+        store.usage(profile_id, at("14T10:00"), invocations=1, input_tokens=5)
+    statuses = {profile_id: status for profile_id, (_, status) in pools_of(store, "marts.usage_minutely").items()}
+    assert statuses == dict.fromkeys(ids.values(), "resolved")
+    usage = "select profile_id, invocations, input_tokens from marts.usage_minutely order by 1"
+    assert store.rows(usage) == [(profile_id, 2, 15) for profile_id in sorted(ids.values())]
 
 
 def test_every_profile_has_one_row_however_many_snapshots_there_are(store: Store) -> None:
@@ -291,27 +286,26 @@ def test_pools_say_what_they_are(store: Store) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("tpm", "rpm", "expected"),
-    [
+def test_a_pool_says_who_found_its_first_quota(store: Store) -> None:
+    tpm_rpm_and_pool = [
         (("llm", "mapped"), ("none", "no_quota"), ("llm", "mapped")),
         (("llm", "mapped"), ("rule", "mapped"), ("llm", "mapped")),
         (("none", "unmapped"), ("override", "mapped"), ("override", "mapped")),
         (("override", "no_quota"), ("none", "no_quota"), ("override", "no_quota")),
         (("override", "no_quota"), ("rule", "mapped"), ("override", "mapped")),
         (("none", "unmapped"), ("none", "no_quota"), ("none", "unmapped")),
-    ],
-)
-def test_a_pool_says_who_found_its_first_quota(
-    store: Store, tpm: tuple[str, str], rpm: tuple[str, str], expected: tuple[str, str]
-) -> None:
-    store.model(NOVA)
-    for kind, (method, status) in (("tpm", tpm), ("rpm", rpm)):
-        code = f"L-{kind}" if status == "mapped" else None
-        store.mapping(NOVA, "on_demand", kind, code=code, name=code, method=method, status=status)
+    ]
+    for number, (tpm, rpm, _) in enumerate(tpm_rpm_and_pool):
+        store.model(f"acme.model-{number}-v1:0")
+        for kind, (method, status) in (("tpm", tpm), ("rpm", rpm)):
+            code = f"L-{kind}-{number}" if status == "mapped" else None
+            store.mapping(
+                f"acme.model-{number}-v1:0", "on_demand", kind, code=code, name=code, method=method, status=status
+            )
     store.build()
 
-    assert store.rows("select mapping_method, mapping_status from marts.quota_pools") == [expected]
+    found = store.rows("select mapping_method, mapping_status from marts.quota_pools order by model_id")
+    assert found == [pool for *_, pool in tpm_rpm_and_pool]
 
 
 def test_a_profile_without_readable_tags_keeps_the_tags_read_before(store: Store) -> None:
