@@ -85,6 +85,15 @@ def _no_configuration_is_left() -> Iterator[None]:
         os.environ[CONFIG_VARIABLE] = before
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _duckdb_takes_one_thread() -> Iterator[None]:
+    """Processes that test side by side leave no core to a second thread, and DuckDB's spin while they wait for work."""
+    from usage_pipeline_tests.threads import one_thread
+
+    with one_thread():
+        yield
+
+
 @pytest.fixture(scope="session")
 def truth_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the sandbox writes the truth."""

@@ -15,6 +15,7 @@ import duckdb
 import pandas as pd
 import pytest
 
+from usage_pipeline import column_lineage
 from usage_pipeline.assets.planning import PLANNING_KEYS
 from usage_pipeline.checks.validation import validate_here
 from usage_pipeline.config import Settings, load_settings
@@ -24,6 +25,8 @@ from usage_pipeline.runs import RunOutcome, prepare_instance_folder, run_days
 from usage_pipeline.sandbox import RunningSandbox, SandboxOptions
 from usage_pipeline.sandbox.prices import write_prices
 from usage_pipeline.schedules import DAILY_JOB
+from usage_pipeline.sql_models import SqlModel
+from usage_pipeline_tests.threads import a_thread_for_each_core
 
 NOW = dt.datetime(2026, 11, 15, 10, 30)
 """The sandbox's clock in tests of whole days."""
@@ -123,9 +126,28 @@ def run(
             have_great_expectations_here()
         else:
             stack.enter_context(_daily_job_of(only))
+        stack.enter_context(lineage_found_once())
         stack.enter_context(pointed_at(sandbox))
         instance = stack.enter_context(open_instance(home))
         return run_days(settings, instance, first, last, progress=Unheard())
+
+
+_found_lineages: dict[str, column_lineage.Lineage] = {}
+
+
+@contextmanager
+def lineage_found_once() -> Generator[None]:
+    """Let a new warehouse be told what this process found for an earlier one of where columns come from."""
+
+    def found(model: SqlModel, types: column_lineage.ColumnTypes) -> column_lineage.Lineage:
+        key = f"{model.sql} {[types[name] for name in (model.qualified_name, *model.dependencies)]}"
+        if key not in _found_lineages:
+            _found_lineages[key] = find(model, types)
+        return _found_lineages[key]
+
+    find = column_lineage.column_lineage
+    with mock.patch.object(column_lineage, "column_lineage", found):
+        yield
 
 
 def have_great_expectations_here() -> None:
@@ -155,7 +177,9 @@ def copy_of_whole_run(sandbox: RunningSandbox, factory: pytest.TempPathFactory) 
         outcome_file = shared / "outcome"
         if not outcome_file.exists():
             shutil.rmtree(shared / "run", ignore_errors=True)
-            outcome = run(write_settings(shared / "run"), sandbox)
+            # What other runs are compared with is made as outside of tests, they with one thread.
+            with a_thread_for_each_core():
+                outcome = run(write_settings(shared / "run"), sandbox)
             outcome_file.write_bytes(pickle.dumps(outcome))
         shutil.copytree(shared / "run", mine)
         return settings_in(mine), pickle.loads(outcome_file.read_bytes())
