@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from usage_pipeline.sandbox import RunningSandbox, SandboxOptions, start_in_thread
+from usage_pipeline.sandbox import RunningSandbox, SandboxOptions, running, start_in_thread
 from usage_pipeline.sandbox.moto_setup import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from usage_pipeline_tests.sandbox.conftest import END, MakeClient
 
@@ -141,7 +141,10 @@ def test_a_default_only_quota_has_no_applied_value(make_client: MakeClient):
     assert (quota["Value"], quota["Unit"], quota["Adjustable"]) == (200_000, "None", True)
 
 
-def test_list_metrics_forgets_a_series_after_two_weeks(tmp_path: Any):
+def test_list_metrics_forgets_a_series_after_two_weeks(tmp_path: Any, monkeypatch: pytest.MonkeyPatch):
+    # Writing what is only beside the answers would take longer than all else.
+    for left_out in ("write_truth", "write_bill"):
+        monkeypatch.setattr(running, left_out, lambda *_: None)
     with start_in_thread(SandboxOptions(days=20, end=END), tmp_path) as sandbox:
         credentials = own_client(sandbox, "sts").assume_role(
             RoleArn=f"arn:aws:iam::{RESEARCH}:role/x", RoleSessionName="tests", ExternalId="sandbox"

@@ -34,15 +34,26 @@ from usage_pipeline_tests.sandbox.log_reading import (
 
 
 @pytest.fixture(scope="module")
-def records(two_days: AccountData) -> list[Record]:
-    return list(all_records(two_days))
+def production(two_days: AccountData) -> list[tuple[str, Record]]:
+    """Key and record of the first account's bucket; it holds most of all records."""
+    return list(s3_records(two_days, PRODUCTION_LOGS))
 
 
 @pytest.fixture(scope="module")
-def truth(two_days: AccountData, tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+def records(two_days: AccountData, production: list[tuple[str, Record]]) -> list[Record]:
+    return [*(record for _, record in production), *all_records(two_days, but=PRODUCTION_LOGS)]
+
+
+@pytest.fixture(scope="module")
+def truth_path(two_days: AccountData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("truth") / "truth.duckdb"
     write_truth(path, two_days)
-    with duckdb.connect(str(path), read_only=True) as connection:
+    return path
+
+
+@pytest.fixture(scope="module")
+def truth(truth_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(truth_path), read_only=True) as connection:
         yield connection
 
 
@@ -215,11 +226,13 @@ def test_bodies_are_short_and_a_few_are_long(records: list[Record]):
     assert 50_000 < lengths.max() < 102_400
 
 
-def test_a_body_that_is_too_large_is_an_object_beside_the_records(two_days: AccountData):
+def test_a_body_that_is_too_large_is_an_object_beside_the_records(
+    two_days: AccountData, production: list[tuple[str, Record]]
+):
     bucket = two_days.log_store.buckets[PRODUCTION_LOGS]
     paths = {
         path
-        for _, record in s3_records(two_days, PRODUCTION_LOGS)
+        for _, record in production
         for path in (record["input"].get("inputBodyS3Path"), record["output"].get("outputBodyS3Path"))
         if path
     }
@@ -242,9 +255,9 @@ def test_what_the_price_depends_on_is_always_told(truth: duckdb.DuckDBPyConnecti
     assert tiers == [("flex", "flex"), ("priority", "priority")]
 
 
-def test_a_record_that_comes_twice_is_the_same_in_two_files(two_days: AccountData):
+def test_a_record_that_comes_twice_is_the_same_in_two_files(production: list[tuple[str, Record]]):
     seen: dict[str, list[tuple[str, Record]]] = {}
-    for key, record in s3_records(two_days, PRODUCTION_LOGS):
+    for key, record in production:
         seen.setdefault(record["requestId"], []).append((key, record))
     twice = [found for found in seen.values() if len(found) > 1]
     assert len(twice) > 5
@@ -328,8 +341,7 @@ def test_log_objects_of_the_truth_are_those_of_the_buckets(
     assert first_files == 0
 
 
-def test_the_view_of_the_truth_works_where_the_file_is_attached(tmp_path: Path, two_days: AccountData):
-    write_truth(tmp_path / "truth.duckdb", two_days)
+def test_the_view_of_the_truth_works_where_the_file_is_attached(truth_path: Path):
     with duckdb.connect() as connection:
-        connection.execute(f"attach '{tmp_path / 'truth.duckdb'}' as truth (read_only)")
+        connection.execute(f"attach '{truth_path}' as truth (read_only)")
         assert scalar(connection, "select count(*) from truth.invocations") > 25_000
