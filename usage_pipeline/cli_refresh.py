@@ -223,7 +223,7 @@ def _looked_before_and_after(
     from usage_pipeline.runs import refresh as run_refresh
     from usage_pipeline.warehouse import Warehouse
 
-    warehouse = Warehouse(database=str(settings.warehouse_file))
+    warehouse = Warehouse.of(settings)
     with ready_to_run(settings, job.replace("_", " ")) as (instance, progress):
         with warehouse.connect() as con:
             before = look(con)

@@ -272,6 +272,7 @@ class Settings(BaseSettings):
     lookback_days: int = Field(default=3, ge=1, le=455)
     first_run_days: int = Field(default=30, ge=1, le=455)
     max_concurrent_scopes: int = Field(default=8, ge=1, le=64)
+    duckdb_memory_mb: int = Field(default=700, ge=250, le=1_000_000)
     as_of: Annotated[datetime | None, BeforeValidator(checked_moment)] = None
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
@@ -529,6 +530,7 @@ quota_refresh_hours: 3          # quotas are read anew this often while Dagster'
 lookback_days: 3                # each daily run reads this many days again, for data that came late
 first_run_days: 30              # how far back the first run goes
 max_concurrent_scopes: 8        # accounts and Regions read at the same time
+duckdb_memory_mb: 700           # what DuckDB takes before it puts what it works on into files
 # as_of: 2026-11-15T10:30:00Z   # take this as now, to repeat an old run
 """
 """A configuration file with every setting explained; it loads as it is."""

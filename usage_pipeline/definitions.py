@@ -94,7 +94,7 @@ def build_definitions(
             "settings": settings,
             "aws": aws or AwsAccess(settings),
             "rule_results": rule_results or RuleResults(),
-            "warehouse": Warehouse(database=str(settings.warehouse_file)),
+            "warehouse": Warehouse.of(settings),
         },
         # One process has the DuckDB file; a process for each step would wait for the next one's lock.
         executor=dg.in_process_executor,

@@ -163,7 +163,7 @@ def restate_days(
     settings: Settings, instance: dg.DagsterInstance, first: dt.date | None, last: dt.date | None, progress: Progress
 ) -> RunOutcome:
     """Make everything anew that follows from the stored days `first` to `last` (None: no bound), asking AWS nothing."""
-    with Warehouse(database=str(settings.warehouse_file)).connect() as con:
+    with Warehouse.of(settings).connect() as con:
         for table in (CLOUDWATCH_METRICS, MAX_TOKENS_METRIC, INVOCATIONS):
             days = con.execute(
                 f"""
@@ -198,7 +198,7 @@ def _run_job(
             aws.begin()
             take_events_in_batches()
             stack.enter_context(_no_search_for_cycles())
-            stack.enter_context(Warehouse(database=str(settings.warehouse_file)).kept_open())
+            stack.enter_context(Warehouse.of(settings).kept_open())
             if "great_expectations" not in sys.modules:
                 rule_results = RuleResults(stack.enter_context(ValidationProcess()).validate)
         job = build_definitions(settings, {"steps": _step_logger(progress)}, rule_results, aws).resolve_job_def(name)

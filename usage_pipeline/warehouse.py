@@ -21,6 +21,7 @@ import pyarrow as pa
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
+from usage_pipeline.config import Settings
 from usage_pipeline.raw_tables import CLOUDWATCH_SERIES, DAY_CHANGES, SOURCE_STATUS, STORED_TABLES, StoredTable
 from usage_pipeline.warehouse_migrations import bring_up_to_date
 
@@ -59,10 +60,15 @@ class Warehouse(DuckDBResource):
         default=600.0,
         description="How long to wait while another process has the warehouse file open, in seconds.",
     )
-    memory_limit: str = Field(
-        default="700MB",
-        description="Memory that DuckDB takes before it puts what it is working on into a file beside the warehouse.",
+    memory_mb: int = Field(
+        default=700,
+        description="Megabytes that DuckDB takes before it puts what it works on into a file beside the warehouse.",
     )
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Warehouse":
+        """The warehouse of a configuration."""
+        return cls(database=str(settings.warehouse_file), memory_mb=settings.duckdb_memory_mb)
 
     @contextmanager
     def connect(self) -> Generator[duckdb.DuckDBPyConnection]:
@@ -75,7 +81,7 @@ class Warehouse(DuckDBResource):
         con = open_when_free(self.database, self.connection_config, self.lock_wait_seconds)
         try:
             # Not in the configuration: DuckDB refuses two connections of one process whose configurations differ.
-            con.execute("set memory_limit = ?", [self.memory_limit])
+            con.execute(f"set memory_limit = '{self.memory_mb}MB'")
             # What one statement freed goes back to the system; by default 128 MB for each thread stay with DuckDB.
             con.execute(f"set allocator_flush_threshold = '{KEPT_AFTER_A_STATEMENT}'")
             con.execute(f"set allocator_bulk_deallocation_flush_threshold = '{KEPT_AFTER_A_STATEMENT}'")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from usage_pipeline.config import COMMENTED_EXAMPLE, ConfigurationError, load_settings
+from usage_pipeline.warehouse import Warehouse
 
 ONE_ACCOUNT = "accounts:\n  - name: production\n    regions: [us-east-1]\n"
 
@@ -117,13 +118,13 @@ def test_govcloud_regions_and_role_go_together(tmp_path: Path) -> None:
             "FILE, line 4: there is no setting 'warehose'; did you mean 'warehouse'? Allowed here: accounts, "
             "warehouse, applications, prices, bill, report, alerts, quota_mapping, q_developer_terms, "
             "quota_refresh_hours, "
-            "lookback_days, first_run_days, max_concurrent_scopes, as_of.",
+            "lookback_days, first_run_days, max_concurrent_scopes, duckdb_memory_mb, as_of.",
         ),
         (
             ONE_ACCOUNT + "_env_file: x\n",
             "FILE, line 4: there is no setting '_env_file'; Allowed here: accounts, warehouse, applications, prices, "
             "bill, report, alerts, quota_mapping, q_developer_terms, quota_refresh_hours, lookback_days, "
-            "first_run_days, max_concurrent_scopes, as_of.",
+            "first_run_days, max_concurrent_scopes, duckdb_memory_mb, as_of.",
         ),
         ("lookback_days: 2\n", "FILE, line 1: accounts is missing; it is required."),
         ("accounts: []\n", "FILE, line 1: accounts: read an empty list; allowed: at least one."),
@@ -366,3 +367,10 @@ def test_variables_that_kubernetes_sets_for_a_service_are_left_alone(
 )
 def test_quotas_are_refreshed_every_few_hours_or_not_at_all(tmp_path: Path, line: str, hours: object) -> None:
     assert load_settings(write(tmp_path, ONE_ACCOUNT + line)).quota_refresh_hours == hours
+
+
+def test_duckdb_takes_no_more_than_configured(tmp_path: Path) -> None:
+    file = tmp_path / "usage_pipeline.yaml"
+    file.write_text(ONE_ACCOUNT + "duckdb_memory_mb: 1000\n", encoding="utf-8")
+    with Warehouse.of(load_settings(file)).connect() as con:
+        assert con.execute("select current_setting('memory_limit')").fetchone() == ("953.6 MiB",)
