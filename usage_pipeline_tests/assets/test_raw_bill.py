@@ -2,13 +2,13 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import duckdb
 import pytest
 
 from usage_pipeline.assets.raw_bill import bill_assets, usage_type_rows
@@ -18,7 +18,7 @@ from usage_pipeline.config import load_settings
 from usage_pipeline.prices.product_names import ModelNames
 from usage_pipeline.quotas.model_names import FoundationModel
 from usage_pipeline.warehouse import Warehouse
-from usage_pipeline_tests.pipeline_runs import contents
+from usage_pipeline_tests.empty_warehouse import empty_warehouse_resource
 
 NOVA = "amazon.nova-lite-v1:0"
 SONNET = "anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -50,10 +50,11 @@ def line(
 class Pipeline:
     """A warehouse, its configuration, and a folder with the export."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, warehouse: Warehouse, instance: dg.DagsterInstance) -> None:
         self.folder = folder
         self.day = 15
-        self.warehouse = folder / "w.duckdb"
+        self.warehouse = warehouse
+        self._instance = instance
         (folder / "cur").mkdir()
 
     def deliver(self, name: str, *lines: tuple[str, ...]) -> None:
@@ -65,26 +66,33 @@ class Pipeline:
     def run(self, bill: str = "bill:\n  files: cur/*.csv\n") -> dict[str, Any]:
         """Materialise both assets, a day later than before; gives the metadata of `raw.bill` as plain values."""
         path = self.folder / "usage_pipeline.yaml"
-        head = "accounts:\n  - name: production\n    regions: [us-east-1]\nwarehouse: w.duckdb\n"
+        head = "accounts:\n  - name: production\n    regions: [us-east-1]\n"
         path.write_text(f"{head}as_of: 2026-11-{self.day}T10:00:00Z\n{bill}", encoding="utf-8")
         self.day += 1
-        resources = {"settings": load_settings(path), "warehouse": Warehouse(database=str(self.warehouse))}
-        with dg.DagsterInstance.ephemeral() as instance:
-            result = dg.materialize(bill_assets, resources=resources, instance=instance)
+        resources = {"settings": load_settings(path), "warehouse": self.warehouse}
+        result = dg.materialize(bill_assets, resources=resources, instance=self._instance)
         (event,) = result.asset_materializations_for_node("raw__bill")
         return {name: value.value for name, value in event.metadata.items()}
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(self.warehouse)) as con:
+        with self.warehouse.connect() as con:
             return con.execute(sql).fetchall()
 
     def days(self) -> list[tuple[Any, ...]]:
         return self.query("select usage_date::varchar, sum(billed_usd) from raw.bill group by all order by all")
 
 
+@pytest.fixture(scope="module")
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Where the runs of all tests are noted; what an asset does depends on the warehouse alone."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
 @pytest.fixture
-def pipeline(tmp_path: Path) -> Pipeline:
-    return Pipeline(tmp_path)
+def pipeline(tmp_path: Path, instance: dg.DagsterInstance) -> Iterator[Pipeline]:
+    with empty_warehouse_resource() as warehouse:
+        yield Pipeline(tmp_path, warehouse, instance)
 
 
 def test_without_a_setting_nothing_is_read_and_nothing_fails(pipeline: Pipeline) -> None:
@@ -99,13 +107,14 @@ def test_reading_three_times_changes_nothing(pipeline: Pipeline) -> None:
     metadata = pipeline.run()
     assert (metadata["files"], metadata["rows_read"], metadata["months"]) == (2, 3, "2026-11")
     tables = ("raw.bill", "raw.billed_usage_types")
-    first = [contents(pipeline.warehouse)[name] for name in tables]
+    first = [pipeline.query(f"from {name} order by all") for name in tables]
+    assert all(first)
     changes = pipeline.query("select table_name, usage_date, change from ops.day_changes where table_name = 'raw.bill'")
     assert [(day, number) for _, day, number in sorted(changes)] == [(date(2026, 11, 13), 1), (date(2026, 11, 14), 1)]
 
     for _ in range(2):
         pipeline.run()
-    assert [contents(pipeline.warehouse)[name] for name in tables] == first
+    assert [pipeline.query(f"from {name} order by all") for name in tables] == first
     assert pipeline.days() == [("2026-11-13", Decimal("1.5")), ("2026-11-14", Decimal("1.5"))]
     again = pipeline.query("select table_name, usage_date, change from ops.day_changes where table_name = 'raw.bill'")
     assert sorted(again) == sorted(changes)
@@ -139,20 +148,20 @@ def test_files_that_cannot_be_used_fail_the_check_and_take_nothing(pipeline: Pip
     said = f"{pipeline.folder}/cur/bill.csv: line_item_unblended_cost: read 'one'; allowed: an amount of US dollars."
     assert pipeline.run() == {"error": said}
     assert pipeline.days() == [("2026-11-01", 1)]
-    with duckdb.connect(str(pipeline.warehouse)) as con:
+    with pipeline.warehouse.connect() as con:
         result = evaluate(con, EVERY_BILL_FILE_WAS_READ)
     assert [(row["setting"], row["status"], row["error_text"]) for row in result.rows] == [
         ("bill.files", "failed", said)
     ]
 
     pipeline.run("")
-    with duckdb.connect(str(pipeline.warehouse)) as con:
+    with pipeline.warehouse.connect() as con:
         assert evaluate(con, EVERY_BILL_FILE_WAS_READ).passed
     assert pipeline.days() == [("2026-11-01", 1)]
 
     pipeline.deliver("bill.csv", line("2026-11-01", "2"))
     pipeline.run()
-    with duckdb.connect(str(pipeline.warehouse)) as con:
+    with pipeline.warehouse.connect() as con:
         assert evaluate(con, EVERY_BILL_FILE_WAS_READ).passed
     assert pipeline.days() == [("2026-11-01", 2)]
 
