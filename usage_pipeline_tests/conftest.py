@@ -49,6 +49,9 @@ def pytest_collectstart() -> None:
 def _prepare_for_tests() -> None:
     import hypothesis
 
+    # Before any module of assets: it asks Dagster not to warn of what they use.
+    import usage_pipeline.definitions  # noqa: F401
+
     # How long an example takes says more about what else the machine does; speed is measured in benchmarks/.
     hypothesis.settings.register_profile("any_machine", deadline=None)
     hypothesis.settings.load_profile("any_machine")
