@@ -7,6 +7,7 @@ import pickle
 import shutil
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from unittest import mock
 
@@ -92,6 +93,12 @@ class Unheard:
     def step(self, name: str, word: str) -> None:
         assert name
         assert word
+
+
+@cache
+def instance_in_memory() -> dg.DagsterInstance:
+    """One for all runs of few assets that nobody looks for on disk: making its tables takes as long as such a run."""
+    return dg.DagsterInstance.ephemeral()
 
 
 UNTIL_PLANNING = (

@@ -29,6 +29,7 @@ from usage_pipeline_tests.pipeline_runs import (
     FIRST_DAY,
     TODAY,
     contents,
+    instance_in_memory,
     pointed_at,
     write_settings,
 )
@@ -43,20 +44,18 @@ log_assets = [raw_scopes, *(asset for asset in catalogue_assets if LOG_DELIVERY_
 def read(settings: Settings, sandbox: RunningSandbox, first: dt.date = FIRST_DAY, last: dt.date = TODAY) -> bool:
     """One run over the days, of the assets that read logs."""
     job = dg.define_asset_job("logs", selection="*", partitions_def=daily_partitions)
+    warehouse = Warehouse(database=str(settings.warehouse_file))
     definitions = dg.Definitions(
         assets=log_assets,
         jobs=[job],
-        resources={
-            "settings": settings,
-            "aws": AwsAccess(settings),
-            "warehouse": Warehouse(database=str(settings.warehouse_file)),
-        },
+        resources={"settings": settings, "aws": AwsAccess(settings), "warehouse": warehouse},
     )
-    with pointed_at(sandbox), dg.DagsterInstance.ephemeral() as instance:
+    # As `run` does, so that not every step opens and prepares the file.
+    with pointed_at(sandbox), warehouse.kept_open():
         return (
             definitions.resolve_job_def("logs")
             .execute_in_process(
-                instance=instance,
+                instance=instance_in_memory(),
                 tags={
                     "dagster/asset_partition_range_start": first.isoformat(),
                     "dagster/asset_partition_range_end": last.isoformat(),

@@ -27,6 +27,7 @@ from usage_pipeline_tests.pipeline_runs import (
     NOW,
     TODAY,
     contents,
+    instance_in_memory,
     pointed_at,
     prepare_instance_folder,
     write_settings,
@@ -43,19 +44,20 @@ TABLES = ("raw.q_developer_prompts", "raw.q_developer_activity")
 
 
 def read(
-    settings: Settings, sandbox: RunningSandbox, first: dt.date = FIRST_DAY, last: dt.date = TODAY
+    settings: Settings,
+    sandbox: RunningSandbox,
+    first: dt.date = FIRST_DAY,
+    last: dt.date = TODAY,
+    instance: dg.DagsterInstance | None = None,
 ) -> Mapping[str, Mapping[str, Any]]:
-    """One run over the days on the instance beside the warehouse; gives the metadata by asset."""
-    home = prepare_instance_folder(settings.dagster_home)
-    resources = {
-        "settings": settings,
-        "aws": AwsAccess(settings),
-        "warehouse": Warehouse(database=str(settings.warehouse_file)),
-    }
-    with pointed_at(sandbox), open_instance(home) as instance:
+    """One run over the days; gives the metadata by asset."""
+    warehouse = Warehouse(database=str(settings.warehouse_file))
+    resources = {"settings": settings, "aws": AwsAccess(settings), "warehouse": warehouse}
+    # As `run` does, so that not every step opens and prepares the file.
+    with pointed_at(sandbox), warehouse.kept_open():
         result = dg.materialize(
             [raw_q_developer],
-            instance=instance,
+            instance=instance or instance_in_memory(),
             resources=resources,
             tags={
                 "dagster/asset_partition_range_start": first.isoformat(),
@@ -68,9 +70,10 @@ def read(
 
 @pytest.fixture(scope="module")
 def whole(_organisation: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """All days as one range into an empty warehouse; tests only read it."""
+    """All days as one range into an empty warehouse, on an instance beside it; tests only read it."""
     settings = write_settings(tmp_path_factory.mktemp("q_developer"), NAMED)
-    read(settings, _organisation)
+    with open_instance(prepare_instance_folder(settings.dagster_home)) as instance:
+        read(settings, _organisation, instance=instance)
     return settings
 
 
