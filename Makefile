@@ -5,6 +5,9 @@ DEMO_FOLDER ?= data/demo
 # Small traffic and a simulated account need no settings of yours.
 CHECK_CONFIG := usage_pipeline_tests/usage_pipeline.yaml
 
+# Modules are compiled once, also where the environment (of a container, say) asks Python not to keep them.
+export PYTHONDONTWRITEBYTECODE :=
+
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 

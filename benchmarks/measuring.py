@@ -14,6 +14,9 @@ from rich.table import Table
 
 SAMPLE_SECONDS = 0.05
 
+AS_USUAL = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Python compiles modules once, also where the environment (of a container, say) asks it not to keep them."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -38,7 +41,10 @@ def measure(command: Sequence[str], environment: Mapping[str, str] | None = None
     before = os.times()
     started = time.perf_counter()
     with subprocess.Popen(
-        command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command,
+        env={**os.environ, **AS_USUAL, **(environment or {})},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     ) as process:
         samples: list[float] = []
         sampler = threading.Thread(target=_sample, args=(process, samples), daemon=True)
