@@ -1,9 +1,9 @@
 """Reading SQL models, refusing wrong ones, and building only what changed."""
 
-import signal
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -453,42 +453,66 @@ def test_days_loaded_in_any_order_give_what_one_build_gives(
     assert contents(stepwise) == contents(at_once)
 
 
-KILLED_BUILD = """
+KILLED_BUILDS = """
 import os, signal, sys
 from usage_pipeline import sql_builds
 from usage_pipeline.sql_models import load_models
 from usage_pipeline.warehouse import Warehouse
 
-built = []
+models = load_models()
 original = sql_builds._Builder.build
 
-def build_some(self, model):
-    if len(built) == int(sys.argv[2]):
-        os.kill(os.getpid(), signal.SIGKILL)
-    built.append(original(self, model))
-    return built[-1]
+def build_until_killed(path, models_before_the_kill):
+    built = []
 
-sql_builds._Builder.build = build_some
-with Warehouse(database=sys.argv[1]).connect() as con:
-    sql_builds.build(con, load_models())
+    def build_some(self, model):
+        if len(built) == models_before_the_kill:
+            os.kill(os.getpid(), signal.SIGKILL)
+        built.append(original(self, model))
+        return built[-1]
+
+    sql_builds._Builder.build = build_some
+    with Warehouse(database=path).connect() as con:
+        sql_builds.build(con, models)
+
+# Each in a fork of one process, because importing what a build needs takes longer than the build.
+for path, count in zip(sys.argv[1::2], sys.argv[2::2]):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            build_until_killed(path, int(count))
+        finally:
+            os._exit(0)
+    if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != -signal.SIGKILL:
+        sys.exit(f"the build in {path} was not killed after {count} models")
 """
 
+MODELS_BEFORE_THE_KILL = (3, 17, 24)
 
-@pytest.mark.parametrize("models_before_the_kill", [3, 17, 24])
-def test_a_killed_build_is_finished_by_the_next_one(
-    tmp_path: Path, kept_used: KeptStore, models_before_the_kill: int
-) -> None:
-    path = tmp_path / "warehouse.duckdb"
+
+@pytest.fixture(scope="module")
+def killed_builds(tmp_path_factory: pytest.TempPathFactory) -> Mapping[int, Path]:
+    """Warehouses with three days of use whose first build was killed, by the number of models built before."""
+    folder = tmp_path_factory.mktemp("killed")
     store = used_store()
     store.write()
-    KeptStore(store, path)
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED_BUILD, str(path), str(models_before_the_kill)], check=False, capture_output=True
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    KeptStore(store, folder / "unbuilt.duckdb")
+    paths = {
+        count: Path(shutil.copy(folder / "unbuilt.duckdb", folder / f"{count}.duckdb"))
+        for count in MODELS_BEFORE_THE_KILL
+    }
+    arguments = [str(part) for count, path in paths.items() for part in (path, count)]
+    killed = subprocess.run([sys.executable, "-c", KILLED_BUILDS, *arguments], check=False, capture_output=True)
+    assert killed.returncode == 0, killed.stderr.decode()
+    return paths
 
-    with Warehouse(database=str(path)).connect() as con:
-        built = build(con, load_models())
+
+@pytest.mark.parametrize("models_before_the_kill", MODELS_BEFORE_THE_KILL)
+def test_a_killed_build_is_finished_by_the_next_one(
+    killed_builds: Mapping[int, Path], kept_used: KeptStore, models_before_the_kill: int
+) -> None:
+    with Warehouse(database=str(killed_builds[models_before_the_kill])).connect() as con:
+        built = build(con, MODELS)
         assert sum(model.is_unchanged for model in built) == models_before_the_kill
         for name, rows in contents(kept_used.copy()).items():
             assert sorted(con.execute(f"from {name}").fetchall(), key=repr) == rows
