@@ -163,28 +163,46 @@ def test_months_become_as_few_ranges_as_possible() -> None:
 # Whole rebuilds
 
 
+TABLES_OF_CALLS = (
+    "marts.invocations",
+    "marts.usage_hourly",
+    "marts.usage_daily",
+    "marts.usage_monthly",
+    "marts.usage_minutely",
+    "marts.quota_headroom",
+    "marts.data_completeness",
+)
+
+
+def store_of_five_months() -> Store:
+    store = Store(*TABLES_OF_CALLS)
+    store.burndown("*", 1)
+    store.model(NOVA)
+    store.price(NOVA, "input", "1")
+    for number in range(12):
+        ts = at("01T10:00") - timedelta(days=11 * number)
+        for second in range(number % 3 + 1):
+            store.call(NOVA, ts + timedelta(seconds=second), input_tokens=100 * number, latency_ms=10.0 * number)
+        store.usage(NOVA, ts, invocations=number % 3 + 1, input_tokens=100 * number)
+    return store
+
+
+@pytest.fixture(scope="module")
+def at_once() -> Store:
+    """Built in one part."""
+    store = store_of_five_months()
+    store.build()
+    return store
+
+
 @pytest.mark.parametrize("most_rows", [1, 3, 1000])
-def test_a_rebuild_in_parts_gives_the_same_tables(most_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    tables = ("marts.invocations", "marts.usage_hourly", "marts.usage_daily", "marts.usage_monthly")
-    tables += ("marts.usage_minutely", "marts.quota_headroom", "marts.data_completeness")
-
-    def filled() -> Store:
-        store = Store(*tables)
-        store.burndown("*", 1)
-        store.model(NOVA)
-        store.price(NOVA, "input", "1")
-        for number in range(12):
-            ts = at("01T10:00") - timedelta(days=11 * number)
-            for second in range(number % 3 + 1):
-                store.call(NOVA, ts + timedelta(seconds=second), input_tokens=100 * number, latency_ms=10.0 * number)
-            store.usage(NOVA, ts, invocations=number % 3 + 1, input_tokens=100 * number)
-        return store
-
-    at_once, in_parts = filled(), filled()
-    at_once.build()
+def test_a_rebuild_in_parts_gives_the_same_tables(
+    at_once: Store, most_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_parts = store_of_five_months()
     monkeypatch.setattr(sql_builds, "MOST_ROWS_AT_ONCE", most_rows)
     parts = {model.table_name: model for model in in_parts.build()}
-    for table in tables:
+    for table in TABLES_OF_CALLS:
         assert in_parts.rows(f"from {table} order by all") == at_once.rows(f"from {table} order by all")
     if most_rows == 1:
         assert len(parts["marts.invocations"].days) == 12

@@ -14,6 +14,7 @@ from usage_pipeline.assets.invocation_storage import LOGGED_REQUESTS
 from usage_pipeline.assets.log_loading import LoadSummary, load_logs
 from usage_pipeline.assets.log_storage import read_objects
 from usage_pipeline.assets.raw_invocations import INVOCATION_LOGS
+from usage_pipeline.aws import log_fetching
 from usage_pipeline.aws.errors import Shortfall
 from usage_pipeline.warehouse import prepare_tables
 from usage_pipeline_tests.assets.log_samples import DAY, MARKER, SCOPE, FakeLogs, record, stored_columns
@@ -237,22 +238,23 @@ def test_what_was_stored_before_an_error_stays_and_the_next_run_does_the_rest(
     con: duckdb.DuckDBPyConnection, logs: FakeLogs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_loading, "ROWS_AT_ONCE", 10)
-    for number in range(300):
+    monkeypatch.setattr(log_fetching, "OBJECTS_UNDER_WAY", 8)
+    for number in range(60):
         logs.put(f"{number:03d}", record(f"r{number}"))
-    logs.failing[FakeLogs.key("250")] = MemoryError("as a kill would")
+    logs.failing[FakeLogs.key("050")] = MemoryError("as a kill would")
 
     with pytest.raises(MemoryError):
         load_logs(con, INVOCATION_LOGS, logs.listed(), made(tmp_path / "killed"))
     before = len(stored_columns(con))
-    assert 10 <= before <= 250
+    assert 10 <= before <= 50
     assert len(read_objects(con, LOGGED_REQUESTS, [DAY])) == before
 
     logs.failing.clear()
     logs.fetched.clear()
     load(con, logs, tmp_path / "next")
 
-    assert len(stored_columns(con)) == 300
-    assert len(logs.fetched) == 300 - before
+    assert len(stored_columns(con)) == 60
+    assert len(logs.fetched) == 60 - before
     assert stored_columns(con, "*") == in_order(tmp_path, logs)
 
 

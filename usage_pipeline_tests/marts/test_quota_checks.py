@@ -125,8 +125,8 @@ def test_thirty_days_from_our_own_store_are_thirty_days(store: Store) -> None:
     for back in range(30):
         day = DAY - timedelta(days=back)
         store.covered(day)
-        for ts in minutes_of(day):
-            store.usage("searchsearch", ts, invocations=1, input_tokens=20)
+        for ts in minutes_of(day, every=60):
+            store.usage("searchsearch", ts, invocations=1, input_tokens=1_200)
     store.build("marts.usage_statistics")
 
     columns = "total, covered_minutes, coarse_minutes, window_minutes"
@@ -137,8 +137,8 @@ def test_a_window_that_was_half_read_says_so(store: Store) -> None:
     for back in range(15):
         day = DAY - timedelta(days=back)
         store.covered(day)
-        for ts in minutes_of(day):
-            store.usage("searchsearch", ts, invocations=1, input_tokens=20)
+        for ts in minutes_of(day, every=60):
+            store.usage("searchsearch", ts, invocations=1, input_tokens=1_200)
     store.build("marts.usage_statistics")
 
     columns = "total, covered_minutes, window_minutes, average"
@@ -231,28 +231,28 @@ def test_a_missing_cache_metric_counts_as_zero(store: Store) -> None:
 DOUBLED = "Model invocation max tokens per day for Anthropic Claude Sonnet 4.5 V1 (doubled for cross-region calls)"
 
 
-@pytest.mark.parametrize(
-    ("endpoint_type", "profile_id", "name", "limit_value"),
-    [
-        ("geo", GEO_SONNET, DOUBLED, 2_000),
-        ("geo", GEO_SONNET, "Model invocation max tokens per day for Anthropic Claude Sonnet 4.5 V1", 1_000),
-        ("on_demand", SONNET, DOUBLED, 1_000),
-        ("global", f"global.{SONNET}", "Global cross-region model inference tokens per day for X", 1_000),
-        ("global", f"global.{SONNET}", DOUBLED, 1_000),
-    ],
-)
-def test_tokens_per_day_are_doubled_only_for_geo_and_only_where_the_name_says_so(
-    store: Store, endpoint_type: str, profile_id: str, name: str, limit_value: int
-) -> None:
-    store.quota(SONNET, endpoint_type, "tpd", 1_000, name=name)
-    store.usage(profile_id, at("14T10:00"), invocations=1, input_tokens=500)
+def test_tokens_per_day_are_doubled_only_for_geo_and_only_where_the_name_says_so(store: Store) -> None:
+    cases = [
+        ("geo", "us.", DOUBLED, 2_000),
+        ("geo", "us.", "Model invocation max tokens per day for Anthropic Claude Sonnet 4.5 V1", 1_000),
+        ("on_demand", "", DOUBLED, 1_000),
+        ("global", "global.", "Global cross-region model inference tokens per day for X", 1_000),
+        ("global", "global.", DOUBLED, 1_000),
+    ]
+    for number, (endpoint_type, prefix, name, _) in enumerate(cases):
+        model_id = f"anthropic.claude-sonnet-4-5-{number}"
+        store.model(model_id)
+        store.quota(model_id, endpoint_type, "tpd", 1_000, name=name)
+        store.usage(f"{prefix}{model_id}", at("14T10:00"), invocations=1, input_tokens=500)
     store.covered(DAY)
     store.build("marts.quota_headroom", "marts.quota_pools")
 
-    pool_id = f"111122223333/{REGION}/{endpoint_type}/{SONNET}"
-    assert store.one("select tpd_limit from marts.quota_pools where pool_id = ?", pool_id) == limit_value
     day = "select limit_value, peak, utilization_peak from marts.quota_headroom where pool_id = ? and quota = 'tpd'"
-    assert store.row(day, pool_id) == (limit_value, 500, 500 / limit_value)
+    for number, (endpoint_type, _, name, limit_value) in enumerate(cases):
+        pool_id = f"111122223333/{REGION}/{endpoint_type}/anthropic.claude-sonnet-4-5-{number}"
+        found = store.one("select tpd_limit from marts.quota_pools where pool_id = ?", pool_id)
+        assert (name, found) == (name, limit_value)
+        assert store.row(day, pool_id) == (limit_value, 500, 500 / limit_value)
 
 
 def test_tokens_per_day_are_given_for_utc_days_and_for_any_24_hours(store: Store) -> None:
