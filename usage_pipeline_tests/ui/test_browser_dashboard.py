@@ -10,13 +10,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import duckdb
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, ProxySettings, Request, expect
 
 from usage_pipeline.ui.app import PAGES
 from usage_pipeline.ui.pages import q_developer
@@ -28,6 +28,9 @@ pytestmark = pytest.mark.browser
 SCREEN, PHONE = {"width": 1360, "height": 1000}, {"width": 390, "height": 844}
 
 START_SECONDS = 60
+
+NO_PROXY: ProxySettings = {"server": "http://127.0.0.1:9", "bypass": "127.0.0.1"}
+"""Port 9 is `discard`, which nothing serves."""
 
 
 @dataclass
@@ -69,10 +72,9 @@ def _wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
 
 @dataclass
 class Opened:
-    """One tab, with what it asked other machines for."""
+    """One tab."""
 
     tab: Page
-    elsewhere: list[str] = field(default_factory=list[str])
 
     def settled(self) -> Page:
         """The tab when the page is drawn."""
@@ -90,22 +92,30 @@ class Opened:
         return tiles.filter(has=self.tab.get_by_text(label, exact=True)).get_by_test_id("stMetricValue")
 
 
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One for all tests, so that the dashboard's scripts are loaded once; each test has tabs of its own.
+
+    It reaches this machine alone: to any other it would go through a proxy that is not there.
+    """
+    with browser.new_context(viewport=SCREEN, accept_downloads=True, proxy=NO_PROXY) as context:
+        yield context
+
+
 @pytest.fixture
-def opened(browser: Browser, dashboard: Dashboard) -> Iterator[Opened]:
-    context = browser.new_context(viewport=SCREEN, accept_downloads=True)
-    found = Opened(context.new_page())
+def opened(context: BrowserContext, dashboard: Dashboard) -> Iterator[Opened]:
+    asked: list[str] = []
 
-    def only_the_dashboard(route: Route) -> None:
-        if route.request.url.startswith((dashboard.address, "data:", "blob:")):
-            route.continue_()
-        else:
-            found.elsewhere.append(route.request.url)
-            route.abort()
+    def note(request: Request) -> None:
+        asked.append(request.url)
 
-    context.route("**/*", only_the_dashboard)
-    yield found
-    assert found.elsewhere == []
-    context.close()
+    context.on("request", note)
+    yield Opened(context.new_page())
+    context.remove_listener("request", note)
+    for tab in context.pages:
+        tab.close()
+    assert asked
+    assert [url for url in asked if not url.startswith((dashboard.address, "data:", "blob:"))] == []
 
 
 def address_of(tab: Page) -> dict[str, list[str]]:
