@@ -56,8 +56,20 @@ def pool_facts(pool: Pool) -> dict[str, Any]:
             for quota in pool.quotas
         ],
         "profiles": plain(pool.profiles),
+        "order": _profiles_by_use(pool),
         "windows": plain(pool.windows),
     }
+
+
+def _used_profiles(pool: Pool) -> list[str]:
+    """Those with use in the longest window, most used first."""
+    longest = pool.contributions[-1].window_name if pool.contributions else None
+    return [row.profile_id for row in pool.contributions if row.window_name == longest and row.basis == "all"]
+
+
+def _profiles_by_use(pool: Pool) -> list[str]:
+    """Most used first, then those without use; the same in every window, so that colours do not change with it."""
+    return list(dict.fromkeys([*_used_profiles(pool), *(profile.profile_id for profile in pool.profiles)]))
 
 
 def packed_tables(pools: Sequence[Pool]) -> str:
@@ -80,8 +92,7 @@ def shown_statistics(pool: Pool, most: int) -> Sequence[Statistic]:
     rows_of = Counter(row.profile_id for row in pool.statistics if row.profile_id != ALL_PROFILES)
     if rows_of.total() <= most:
         return pool.statistics
-    longest = pool.contributions[-1].window_name
-    by_use = [row.profile_id for row in pool.contributions if row.window_name == longest and row.basis == "all"]
+    by_use = _used_profiles(pool)
     rows = accumulate(rows_of[profile_id] for profile_id in by_use)
     shown = {ALL_PROFILES, *(profile_id for profile_id, total in zip(by_use, rows, strict=True) if total <= most)}
     return [row for row in pool.statistics if row.profile_id in shown]

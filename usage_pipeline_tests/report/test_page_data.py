@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from collections import Counter
 from datetime import datetime, timedelta
@@ -165,6 +166,22 @@ def test_profiles_with_most_use_keep_their_statistics(report: Report) -> None:
         assert {row.profile_id for row in shown_statistics(pool, total - 1)} == {"ALL", *by_use[:place]}
         assert {row.profile_id for row in shown_statistics(pool, total)} == {"ALL", *by_use[: place + 1]}
     assert shown_statistics(pool, total) == pool.statistics
+
+
+def test_profiles_are_named_by_use_and_then_as_they_come(report: Report) -> None:
+    pool = next(pool for pool in report.pools if pool.pool_id == SONNET_POOL)
+    least, *_, most = sorted(
+        (row for row in pool.contributions if row.window_name == "30days" and row.basis == "all"),
+        key=lambda row: row.consumed_tokens or 0,
+    )
+    unused = [
+        profile.profile_id for profile in pool.profiles if profile.profile_id not in (least.profile_id, most.profile_id)
+    ]
+    found = pool_facts(dataclasses.replace(pool, contributions=(most, least)))["order"]
+    assert found == [most.profile_id, least.profile_id, *unused]
+    assert pool_facts(dataclasses.replace(pool, contributions=()))["order"] == [
+        profile.profile_id for profile in pool.profiles
+    ]
 
 
 def test_facts_have_what_search_and_windows_need(report: Report) -> None:

@@ -91,15 +91,15 @@ async function layOut(place) {
 
 async function makePools(parts, isNamed) {
   if (!page.windows.length) return;
-  const [tables, details] = await Promise.all([unpackJson("tables-data"), unpackJson("details-data")]);
-  pools = Object.keys(page.pools).map((target) => new PoolSection(target, tables[target], details[target]));
+  pools = Object.keys(page.pools).map((target) => new PoolSection(target));
   watch(["window", "basis", "zone", "tag"], redraw);
   addEventListener("beforeprint", () => printing(true));
   addEventListener("afterprint", () => printing(false));
   byId("open-all").addEventListener("click", () => pools.forEach((pool) => (pool.details.open = true)));
   if (isNamed) await chartsFirst();
+  const [tables, details] = await Promise.all([unpackJson("tables-data"), unpackJson("details-data")]);
   for (const pool of pools) {
-    pool.show();
+    pool.read(tables[pool.anchor], details[pool.anchor]);
     await breath();
   }
   if (byId("throttle-causes")) parts.push(new ThrottleSection(pools));

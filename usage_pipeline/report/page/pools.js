@@ -5,13 +5,14 @@ const DASHES = ["solid", [7, 3], [2, 3], [9, 3, 2, 3]];
 const COLORS = ["chart-1", "chart-2", "chart-3", "chart-4", "chart-5", "chart-6"];
 
 class PoolSection {
-  constructor(anchor, tables, details) {
+  constructor(anchor) {
     this.anchor = anchor;
     this.facts = page.pools[anchor];
-    this.columns = tables;
-    this.more = details;
+    this.columns = null;
+    this.more = null;
     this.profile = ALL;
     this.profiles = new Map(this.facts.profiles.map((profile) => [profile.profile_id, profile]));
+    this.order = this.facts.order;
     this.details = byId(anchor);
     this.place = this.details.querySelector(".follows-window");
     this.isMade = false;
@@ -29,15 +30,19 @@ class PoolSection {
     return (this.knownDays ??= Object.fromEntries(Object.entries(this.columns.days).map(([kind, days]) => [kind, objects(days)])));
   }
 
-  get order() {
-    return (this.knownOrder ??= this.profilesByUse());
+  // Charts over time need none of it.
+  read(tables, details) {
+    this.columns = tables;
+    this.more = details;
+    this.show();
   }
 
   // What is closed is made when it is opened.
   show() {
-    if (!this.details.open || this.isMade) return;
+    if (!this.details.open || !this.columns || this.isMade) return;
     this.isMade = true;
-    if (!this.areChartsMade) this.makeCharts();
+    if (!this.charts) this.makeCharts();
+    this.charts.append(...dayFigures(this).map(({ figure }) => figure));
     this.contributions = contributionTable(this);
     this.statistics = new StatisticsTable(this);
     this.place.append(
@@ -50,29 +55,19 @@ class PoolSection {
   }
 
   makeCharts() {
-    this.areChartsMade = true;
-    const made = [...CHARTS.map((chart) => poolFigure(this, chart)), ...dayFigures(this)];
-    this.place.replaceChildren(heading(words.sections.charts), element("div", { class: "charts" }, ...made.map(({ figure }) => figure)));
+    this.charts = element("div", { class: "charts" }, ...CHARTS.map((chart) => poolFigure(this, chart).figure));
+    this.place.replaceChildren(heading(words.sections.charts), this.charts);
   }
 
   makeAgain() {
     this.isMade = false;
-    this.areChartsMade = false;
+    this.charts = null;
     this.show();
   }
 
   showTables() {
     showContributions(this);
     this.statistics.show();
-  }
-
-  // Most used first in the longest window, so that colours do not change with the window.
-  profilesByUse() {
-    const longest = page.windows.at(-1).name;
-    const used = this.tables.contributions
-      .filter((row) => row.window_name === longest && row.basis === "all")
-      .map((row) => row.profile_id);
-    return [...new Set([...used, ...this.profiles.keys()])];
   }
 
   name(profileId) {
