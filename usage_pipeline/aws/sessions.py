@@ -136,6 +136,7 @@ class AccountSession:
         self._clients: dict[tuple[str, str], Any] = {}
         self._source = _botocore_session(account.profile)
         self._sessions: dict[str, boto3.Session] = {}
+        self._provider: _Given | None = None
 
     @overload
     def client(self, service: Literal["account"], region: str) -> "AccountClient": ...
@@ -209,16 +210,16 @@ class AccountSession:
 
     def _session(self, kind: Literal["plain", "numbers"]) -> boto3.Session:
         """The session that makes clients; `numbers` keeps timestamps as numbers."""
-        if not self._sessions:
-            provider = _Given(self._credentials())
-            for name in ("plain", "numbers"):
-                session = _botocore_session(self.account.profile)
-                session.register_component("credential_provider", CredentialResolver([provider]))
-                session.register("before-send", _count_request)
-                self._sessions[name] = boto3.Session(botocore_session=session)
-                if name == "numbers":
-                    # As the AWS CLI does, which does not want datetimes either.
-                    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=epoch_seconds)
+        if kind not in self._sessions:
+            if self._provider is None:
+                self._provider = _Given(self._credentials())
+            session = _botocore_session(self.account.profile)
+            session.register_component("credential_provider", CredentialResolver([self._provider]))
+            session.register("before-send", _count_request)
+            if kind == "numbers":
+                # As the AWS CLI does, which does not want datetimes either.
+                session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=epoch_seconds)
+            self._sessions[kind] = boto3.Session(botocore_session=session)
         return self._sessions[kind]
 
     def _credentials(self) -> Credentials:
