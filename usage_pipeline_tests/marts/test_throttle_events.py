@@ -1,5 +1,6 @@
 """Throttled minutes: their likeliest cause, who used the quota, who was turned away."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -155,38 +156,63 @@ AROUND_LIMITS = st.none() | st.sampled_from([0, 1, 9, 10, 49, 50, 94, 95, 99, 10
 COUNTS = st.sampled_from([0, 1, 9, 10, 49, 50, 90, 99, 100])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@dataclass(frozen=True)
+class Throttled:
+    """A throttled minute, the minute before it, and the largest call of the day."""
+
+    now: dict[str, int | None]
+    before: dict[str, int | None]
+    largest: tuple[int | None, int | None]
+    source: str
+
+    @property
+    def by_plan(self) -> tuple[str, bool]:
+        """The cause, and whether it is certain."""
+        values: dict[Column, int | None] = {
+            **self.now,  # type: ignore[dict-item]
+            "invocations_before": self.before["invocations"],
+            "throttles_before": 0,
+            "consumed_tokens_before": self.before["consumed_tokens"],
+            "largest_call_tokens": self.largest[0],
+            "largest_reservation_tokens": self.largest[1],
+        }
+        cause = cause_of(values).cause
+        sure = cause_of(values if self.source == "logs" else _without_hold(values))
+        return cause, sure.is_certain and sure.cause == cause
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    now=st.fixed_dictionaries(
-        {"invocations": COUNTS, "throttles": COUNTS.filter(bool)}
-        | dict.fromkeys(("consumed_tokens", "reserved_tokens", "day_tokens_running"), AROUND_LIMITS)
-        | dict.fromkeys(("rpm_limit", "tpm_limit", "tpd_limit"), AROUND_LIMITS)
-    ),
-    before=st.fixed_dictionaries({"invocations": COUNTS, "throttles": st.just(0), "consumed_tokens": AROUND_LIMITS}),
-    largest=st.tuples(AROUND_LIMITS, AROUND_LIMITS),
-    source=st.sampled_from(["logs", "mixed", "estimated"]),
+    st.lists(
+        st.builds(
+            Throttled,
+            now=st.fixed_dictionaries(
+                {"invocations": COUNTS, "throttles": COUNTS.filter(bool)}
+                | dict.fromkeys(("consumed_tokens", "reserved_tokens", "day_tokens_running"), AROUND_LIMITS)
+                | dict.fromkeys(("rpm_limit", "tpm_limit", "tpd_limit"), AROUND_LIMITS)
+            ),
+            before=st.fixed_dictionaries(
+                {"invocations": COUNTS, "throttles": st.just(0), "consumed_tokens": AROUND_LIMITS}
+            ),
+            largest=st.tuples(AROUND_LIMITS, AROUND_LIMITS),
+            source=st.sampled_from(["logs", "mixed", "estimated"]),
+        ),
+        min_size=6,
+        max_size=6,
+    )
 )
-def test_sql_and_plan_say_the_same(
-    now: dict[str, int | None],
-    before: dict[str, int | None],
-    largest: tuple[int | None, int | None],
-    source: str,
-    model: OneModel,
-) -> None:
-    consumed, reserved = largest
-    calls = [call("small", "search", "Search", consumed_tokens=consumed, reserved_tokens=reserved)]
-    values: dict[Column, int | None] = {
-        **now,  # type: ignore[dict-item]
-        "invocations_before": before["invocations"],
-        "throttles_before": 0,
-        "consumed_tokens_before": before["consumed_tokens"],
-        "largest_call_tokens": consumed,
-        "largest_reservation_tokens": reserved,
-    }
-    cause = cause_of(values).cause
-    sure = cause_of(values if source == "logs" else _without_hold(values))
-    expected = (cause, sure.is_certain and sure.cause == cause)
-    assert found(model, [minute(-1, **before), minute(0, reserved_source=source, **now)], calls=calls) == [expected]
+def test_sql_and_plan_say_the_same(model: OneModel, cases: list[Throttled]) -> None:
+    minutes: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
+    # A pool for each, so that one statement answers for all.
+    for number, case in enumerate(cases):
+        pool = {"pool_id": f"{POOL}-{number}"}
+        consumed, reserved = case.largest
+        calls.append(call("small", "search", "Search", consumed_tokens=consumed, reserved_tokens=reserved, **pool))
+        minutes.append(minute(-1, **case.before, **pool))
+        minutes.append(minute(0, reserved_source=case.source, **case.now, **pool))
+    rows = {pool: tuple(said) for pool, *said in found(model, minutes, "pool_id, cause, is_certain", calls=calls)}
+    assert rows == {f"{POOL}-{number}": case.by_plan for number, case in enumerate(cases)}
 
 
 def _without_hold(values: Values) -> Values:
@@ -202,17 +228,24 @@ def test_a_storm_is_three_minutes_in_a_row(model: OneModel) -> None:
     assert [row[0] for row in found(model, minutes, "is_retry_storm")] == [True, True, True, False, False]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    rows=st.lists(
-        st.tuples(st.integers(0, 15), st.integers(0, 5), st.integers(1, 3)), min_size=1, unique_by=lambda row: row[0]
-    )
+THROTTLED_ROWS = st.lists(
+    st.tuples(st.integers(0, 15), st.integers(0, 5), st.integers(1, 3)), min_size=1, unique_by=lambda row: row[0]
 )
-def test_sql_and_plan_see_the_same_storms(rows: list[tuple[int, int, int]], model: OneModel) -> None:
-    numbers, invocations, throttles = np.array(sorted(rows), dtype=np.int64).T
-    minutes = [minute(number, invocations=calls, throttles=turned) for number, calls, turned in sorted(rows)]
-    storms = [row[0] for row in found(model, minutes, "is_retry_storm")]
-    assert storms == retry_storms(numbers, invocations, throttles).tolist()
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(THROTTLED_ROWS, min_size=5, max_size=5))
+def test_sql_and_plan_see_the_same_storms(model: OneModel, pools: list[list[tuple[int, int, int]]]) -> None:
+    minutes = [
+        minute(number, invocations=calls, throttles=turned, pool_id=f"{POOL}-{pool}")
+        for pool, rows in enumerate(pools)
+        for number, calls, turned in rows
+    ]
+    storms = found(model, minutes, "pool_id, is_retry_storm")
+    for pool, rows in enumerate(pools):
+        numbers, invocations, throttles = np.array(sorted(rows), dtype=np.int64).T
+        said = [is_storm for pool_id, is_storm in storms if pool_id == f"{POOL}-{pool}"]
+        assert said == retry_storms(numbers, invocations, throttles).tolist()
 
 
 # Who
