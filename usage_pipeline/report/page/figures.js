@@ -29,7 +29,7 @@ function drawInTurn(act) {
   if (firstSeen) return firstSeen.then(act);
   act();
   const marked = painted().then(() => performance.mark("first-chart"));
-  firstSeen = Promise.race([marked, timePassed(LONGEST_FRAME)]);
+  firstSeen = Promise.race([marked.then(() => timePassed(0)), timePassed(LONGEST_FRAME)]); // a frame that has begun is ended first
   return firstSeen;
 }
 
