@@ -126,16 +126,19 @@ def run(
     last: dt.date = TODAY,
     only: dg.AssetSelection | None = None,
 ) -> RunOutcome:
-    """Run the days as a command does, on a Dagster instance beside the warehouse; `only` some assets of the job."""
-    home = prepare_instance_folder(settings.dagster_home)
+    """Run the days as a command does, on a Dagster instance beside the warehouse; `only` some assets of the job.
+
+    Those run on an instance in memory.
+    """
     with ExitStack() as stack:
-        if only is None:
-            have_great_expectations_here()
-        else:
-            stack.enter_context(_daily_job_of(only))
         stack.enter_context(lineage_found_once())
         stack.enter_context(pointed_at(sandbox))
-        instance = stack.enter_context(open_instance(home))
+        if only is None:
+            have_great_expectations_here()
+            instance = stack.enter_context(open_instance(prepare_instance_folder(settings.dagster_home)))
+        else:
+            stack.enter_context(_daily_job_of(only))
+            instance = instance_in_memory()
         return run_days(settings, instance, first, last, progress=Unheard())
 
 
