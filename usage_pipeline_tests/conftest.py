@@ -106,6 +106,27 @@ def _duckdb_takes_one_thread() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _columns_are_traced_once() -> Iterator[None]:
+    """Where a model's columns come from follows from its SQL and from columns; each new warehouse would ask again."""
+    from usage_pipeline import column_lineage
+    from usage_pipeline.sql_models import SqlModel
+
+    trace = column_lineage.column_lineage
+    traced: dict[str, column_lineage.Lineage] = {}
+
+    def trace_once(model: SqlModel, types: column_lineage.ColumnTypes) -> column_lineage.Lineage:
+        columns = [(name, list(types[name].items())) for name in (model.qualified_name, *model.dependencies)]
+        asked = repr((model.sql, columns))
+        if asked not in traced:
+            traced[asked] = trace(model, types)
+        return traced[asked]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(column_lineage, "column_lineage", trace_once)
+        yield
+
+
 @pytest.fixture(scope="session")
 def truth_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the sandbox writes the truth."""
