@@ -197,8 +197,8 @@ class Throttled:
             largest=st.tuples(AROUND_LIMITS, AROUND_LIMITS),
             source=st.sampled_from(["logs", "mixed", "estimated"]),
         ),
-        min_size=6,
-        max_size=6,
+        min_size=20,
+        max_size=20,
     )
 )
 def test_sql_and_plan_say_the_same(model: OneModel, cases: list[Throttled]) -> None:
@@ -234,7 +234,7 @@ THROTTLED_ROWS = st.lists(
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(THROTTLED_ROWS, min_size=5, max_size=5))
+@given(st.lists(THROTTLED_ROWS, min_size=8, max_size=8))
 def test_sql_and_plan_see_the_same_storms(model: OneModel, pools: list[list[tuple[int, int, int]]]) -> None:
     minutes = [
         minute(number, invocations=calls, throttles=turned, pool_id=f"{POOL}-{pool}")
