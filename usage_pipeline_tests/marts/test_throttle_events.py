@@ -98,8 +98,11 @@ def found(
         ({"invocations": 60, "throttles": 40}, ("rpm", True)),
         ({"invocations": 60, "throttles": 39}, ("not_explained", False)),
         ({"consumed_tokens": 95_000}, ("tpm", False)),
+        ({"consumed_tokens": 94_999}, ("not_explained", False)),
         ({"day_tokens_running": 10_000_000}, ("tpd", True)),
+        ({"day_tokens_running": 9_999_999}, ("not_explained", False)),
         ({"reserved_tokens": 99_000}, ("reservation", True)),
+        ({"reserved_tokens": 98_999}, ("not_explained", False)),
         # What was held is a guess: it gives the cause, and no certainty, also not of another cause.
         ({"reserved_tokens": 99_000, "reserved_source": "mixed"}, ("reservation", False)),
         ({"reserved_tokens": 99_000, "reserved_source": "estimated"}, ("reservation", False)),
@@ -111,6 +114,32 @@ def test_a_throttled_minute_has_its_likeliest_cause(
     model: OneModel, values: dict[str, Any], expected: tuple[str, bool]
 ) -> None:
     assert found(model, [minute(-1), minute(0, throttles=1) | values]) == [expected]
+
+
+TPD_REACHED = {"day_tokens_running": 10_000_000}
+
+
+@pytest.mark.parametrize(
+    ("before", "values", "expected"),
+    [
+        # Tokens per minute on average with the minute before.
+        ({"consumed_tokens": 95_001}, {"consumed_tokens": 94_999}, ("tpm", False)),
+        ({"consumed_tokens": 95_000}, {"consumed_tokens": 94_999}, ("not_explained", False)),
+        # What else could have been: requests of both minutes, tokens of both minutes, what was held, the day's tokens.
+        ({}, TPD_REACHED | {"invocations": 89}, ("tpd", False)),
+        ({}, TPD_REACHED | {"invocations": 88}, ("tpd", True)),
+        ({"consumed_tokens": 49_000}, {"reserved_tokens": 99_000}, ("reservation", False)),
+        ({"consumed_tokens": 48_999}, {"reserved_tokens": 99_000}, ("reservation", True)),
+        ({}, TPD_REACHED | {"reserved_tokens": 48_000}, ("tpd", False)),
+        ({}, TPD_REACHED | {"reserved_tokens": 47_999}, ("tpd", True)),
+        ({}, {"throttles": 90, "day_tokens_running": 9_500_000}, ("rpm", False)),
+        ({}, {"throttles": 90, "day_tokens_running": 9_499_999}, ("rpm", True)),
+    ],
+)
+def test_bounds_are_reached_exactly(
+    model: OneModel, before: dict[str, Any], values: dict[str, Any], expected: tuple[str, bool]
+) -> None:
+    assert found(model, [minute(-1, **before), minute(0, throttles=1) | values]) == [expected]
 
 
 def test_a_minute_before_that_has_no_row_had_no_use(model: OneModel) -> None:
