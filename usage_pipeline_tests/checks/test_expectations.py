@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from usage_pipeline.checks import ALL_RULES, evaluation, expectations
+from usage_pipeline.checks import ALL_RULES, evaluation, expectations, validation
 from usage_pipeline.checks.evaluation import evaluate_all
 from usage_pipeline.checks.expectation_sql import hold_in_sql
 from usage_pipeline.checks.expectation_suites import (
@@ -368,8 +368,11 @@ def test_statements_about_rows_take_one_scan_together(two_tables: duckdb.DuckDBP
 
 
 def test_great_expectations_is_quiet_and_tells_nobody(
-    two_tables: duckdb.DuckDBPyConnection, capfd: pytest.CaptureFixture[str]
+    two_tables: duckdb.DuckDBPyConnection, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("GX_ANALYTICS_ENABLED", raising=False)
+    validation._batch_definition.cache_clear()  # pyright: ignore[reportPrivateUsage]  (as in a process that begins)
+
     hold_by_great_expectations(two_tables, THINGS, THINGS.statements)
 
     assert capfd.readouterr() == ("", "")
