@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from usage_pipeline.cli import app
+from usage_pipeline.cli import DEMO_DUCKDB_MB, app, beside_the_sandbox
 from usage_pipeline.config import Settings, load_settings
 from usage_pipeline.runs import RunOutcome
 from usage_pipeline.sandbox import RunningSandbox
@@ -285,3 +285,12 @@ def test_restating_ends_by_naming_its_output_and_what_failed_changes_nothing_and
     assert f"tables {folder / 'published' / 'usage.duckdb'}" in output
     assert organisation.call_counts == {}
     assert contents(folder / "warehouse.duckdb") == before
+
+
+def test_the_demo_leaves_memory_to_its_sandbox_unless_somebody_chose_it(tmp_path: Path) -> None:
+    file = tmp_path / "usage_pipeline.yaml"
+    file.write_text("accounts:\n- name: a\n", encoding="utf-8")
+    assert beside_the_sandbox(load_settings(file)).duckdb_memory_mb == DEMO_DUCKDB_MB
+    file.write_text("accounts:\n- name: a\nduckdb_memory_mb: 2000\n", encoding="utf-8")
+    settings = load_settings(file)
+    assert beside_the_sandbox(settings) is settings

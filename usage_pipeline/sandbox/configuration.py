@@ -37,8 +37,6 @@ prices:
 bill:
   files: {bill}  # what AWS would charge for it
 
-duckdb_memory_mb: 300  # less than usual: the simulated AWS takes its own share of this machine
-
 # The sandbox's clock stands still here.
 as_of: {end:%Y-%m-%dT%H:%M:%SZ}
 """
