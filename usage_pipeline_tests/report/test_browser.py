@@ -207,7 +207,8 @@ def test_charts_of_what_the_address_names_come_first(
     assert figure.locator("canvas").count() > 0
     # What was made above it meanwhile has not moved it.
     top = opened.tab.evaluate("id => document.getElementById(id).getBoundingClientRect().top", fragment[1:])
-    assert 0 <= top < 250
+    assert 0 <= top < 150
+    opened.tab.locator(f'.sections a[aria-current][href="{fragment}"]').wait_for(timeout=5000)
     assert opened.complaints == []
     opened.tab.context.close()
 
