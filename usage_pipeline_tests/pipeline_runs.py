@@ -101,6 +101,16 @@ def instance_in_memory() -> dg.DagsterInstance:
     return dg.DagsterInstance.ephemeral()
 
 
+ONE_SCOPE = """\
+accounts:
+  - name: research
+    role_arn: arn:aws:iam::444455556666:role/usage-pipeline-reader
+    external_id: sandbox
+    regions: [us-east-1]
+as_of: 2026-11-15T10:30:00Z
+"""
+"""A configuration of one of the sandbox's scopes: enough where the same is asked of every scope."""
+
 UNTIL_PLANNING = (
     dg.AssetSelection.all()
     - dg.AssetSelection.assets("ops/check_results").downstream()

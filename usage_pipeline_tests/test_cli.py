@@ -15,19 +15,9 @@ from usage_pipeline.cli import DEMO_DUCKDB_MB, app, beside_the_sandbox
 from usage_pipeline.config import Settings, load_settings
 from usage_pipeline.runs import RunOutcome
 from usage_pipeline.sandbox import RunningSandbox
-from usage_pipeline_tests.pipeline_runs import contents, have_great_expectations_here, write_settings
+from usage_pipeline_tests.pipeline_runs import ONE_SCOPE, contents, have_great_expectations_here, write_settings
 
 runner = CliRunner()
-
-ONE_SCOPE = """\
-accounts:
-  - name: research
-    role_arn: arn:aws:iam::444455556666:role/usage-pipeline-reader
-    external_id: sandbox
-    regions: [us-east-1]
-as_of: 2026-11-15T10:30:00Z
-"""
-"""Enough where a command asks the same of every scope."""
 
 
 def said(text: str) -> str:

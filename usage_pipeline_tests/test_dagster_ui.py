@@ -23,18 +23,9 @@ import pytest
 
 from usage_pipeline.config import Settings
 from usage_pipeline.sandbox import RunningSandbox
-from usage_pipeline_tests.pipeline_runs import TODAY, write_settings
+from usage_pipeline_tests.pipeline_runs import ONE_SCOPE, TODAY, write_settings
 
 LONGEST_WAIT_SECONDS = 240
-
-ONE_SCOPE = """\
-accounts:
-  - name: research
-    role_arn: arn:aws:iam::444455556666:role/usage-pipeline-reader
-    external_id: sandbox
-    regions: [us-east-1]
-as_of: 2026-11-15T10:30:00Z
-"""
 
 LAUNCH = """
 mutation ($params: ExecutionParams!) {

@@ -102,6 +102,14 @@ def test_resampling_does_what_repeating_the_days_would(days: list[list[float]], 
     assert drawn.tolist() == expected
 
 
+def test_a_draw_of_idle_days_says_nothing_of_minutes_with_use() -> None:
+    grid = np.zeros(3 * DAY)
+    grid[10] = 5.0
+    drawn = resampled_percentiles(grid, "active", draws=200)
+    assert 0 < len(drawn) < 200
+    assert (drawn == 5).all()
+
+
 def test_bursts_within_a_day_widen_the_interval_beyond_independent_minutes() -> None:
     rng = np.random.default_rng(1)
     busy = np.repeat(rng.lognormal(0, 1, 30), DAY)
