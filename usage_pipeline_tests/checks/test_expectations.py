@@ -2,7 +2,9 @@
 
 import datetime as dt
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import duckdb
@@ -40,6 +42,7 @@ from usage_pipeline.checks.validation import (
     ExpectationError,
     ValidationProcess,
     exception_text,
+    loaded_on_first_use,
     validate,
 )
 from usage_pipeline.raw_tables import STORED_TABLES
@@ -377,6 +380,24 @@ def test_great_expectations_is_quiet_and_tells_nobody(
 
     assert capfd.readouterr() == ("", "")
     assert os.environ["GX_ANALYTICS_ENABLED"] == "false"
+
+
+def test_a_seldom_used_module_is_loaded_when_it_is_first_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "seldom_used_here.py").write_text(
+        "from pathlib import Path\nPath(__file__ + '.loaded').touch()\nSIX = 6\n"
+    )
+    (tmp_path / "used_here.py").write_text("Thing = object\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    finders = list(sys.meta_path)
+    with loaded_on_first_use({"seldom_used_here"}):
+        import seldom_used_here  # pyright: ignore[reportMissingImports]
+        from used_here import Thing  # pyright: ignore[reportMissingImports]
+    is_loaded = (tmp_path / "seldom_used_here.py.loaded").exists
+
+    assert (Thing, is_loaded(), sys.meta_path) == (object, False, finders)
+    assert (seldom_used_here.SIX, is_loaded()) == (6, True)
+    with loaded_on_first_use({"no_such_module"}), pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        import no_such_module  # pyright: ignore[reportMissingImports]  # noqa: F401
 
 
 def test_a_process_of_its_own_gives_the_same_answers(capfd: pytest.CaptureFixture[str]) -> None:
