@@ -16,7 +16,6 @@ import duckdb
 import pandas as pd
 import pytest
 
-from usage_pipeline import column_lineage
 from usage_pipeline.assets.planning import PLANNING_KEYS
 from usage_pipeline.checks.validation import validate_here
 from usage_pipeline.config import Settings, load_settings
@@ -26,7 +25,6 @@ from usage_pipeline.runs import RunOutcome, prepare_instance_folder, run_days
 from usage_pipeline.sandbox import RunningSandbox, SandboxOptions
 from usage_pipeline.sandbox.prices import write_prices
 from usage_pipeline.schedules import DAILY_JOB
-from usage_pipeline.sql_models import SqlModel
 from usage_pipeline_tests.threads import a_thread_for_each_core
 
 NOW = dt.datetime(2026, 11, 15, 10, 30)
@@ -111,19 +109,13 @@ as_of: 2026-11-15T10:30:00Z
 """
 """A configuration of one of the sandbox's scopes: enough where the same is asked of every scope."""
 
-UNTIL_PLANNING = (
+UNTIL_MODELS = (
     dg.AssetSelection.all()
     - dg.AssetSelection.assets("ops/check_results").downstream()
-    - dg.AssetSelection.assets("raw/enabled_regions")
+    - dg.AssetSelection.assets("raw/enabled_regions", *PLANNING_KEYS)
     - dg.AssetSelection.all_asset_checks()
 )
-"""What the daily job reads and makes before it is checked, published and reported: a third less work."""
-
-NOT_UNTIL_PLANNING = ("ops.check_results", "ops.findings")
-"""Tables that `UNTIL_PLANNING` leaves empty."""
-
-UNTIL_MODELS = UNTIL_PLANNING - dg.AssetSelection.assets(*PLANNING_KEYS)
-"""The same without planning, which is made anew each time from the tables that are there."""
+"""What the daily job reads, and what it makes of days before all tables are planned with, checked and published."""
 
 METRICS = dg.AssetSelection.assets("raw/cloudwatch_metrics", "raw/max_tokens_metric").upstream()
 """Reading CloudWatch, and the catalogues that say of what."""
@@ -141,33 +133,14 @@ def run(
     Those run on an instance in memory.
     """
     with ExitStack() as stack:
-        stack.enter_context(lineage_found_once())
         stack.enter_context(pointed_at(sandbox))
         if only is None:
             have_great_expectations_here()
             instance = stack.enter_context(open_instance(prepare_instance_folder(settings.dagster_home)))
         else:
-            stack.enter_context(_daily_job_of(only))
+            stack.enter_context(daily_job_of(only))
             instance = instance_in_memory()
         return run_days(settings, instance, first, last, progress=Unheard())
-
-
-_found_lineages: dict[str, column_lineage.Lineage] = {}
-
-
-@contextmanager
-def lineage_found_once() -> Generator[None]:
-    """Let a new warehouse be told what this process found for an earlier one of where columns come from."""
-
-    def found(model: SqlModel, types: column_lineage.ColumnTypes) -> column_lineage.Lineage:
-        key = f"{model.sql} {[types[name] for name in (model.qualified_name, *model.dependencies)]}"
-        if key not in _found_lineages:
-            _found_lineages[key] = find(model, types)
-        return _found_lineages[key]
-
-    find = column_lineage.column_lineage
-    with mock.patch.object(column_lineage, "column_lineage", found):
-        yield
 
 
 def have_great_expectations_here() -> None:
@@ -176,8 +149,8 @@ def have_great_expectations_here() -> None:
 
 
 @contextmanager
-def _daily_job_of(assets: dg.AssetSelection) -> Generator[None]:
-    """Let the daily job be of these assets, without checks."""
+def daily_job_of(assets: dg.AssetSelection) -> Generator[None]:
+    """Let the daily job be of these assets, without checks, whoever runs it in this process."""
     job = dg.define_asset_job(DAILY_JOB, selection=assets, partitions_def=daily_partitions)
     with (
         mock.patch("usage_pipeline.definitions.build_daily_job", return_value=job),

@@ -15,15 +15,11 @@ from usage_pipeline_tests.pipeline_runs import (
     DAYS,
     FIRST_DAY,
     MEASURES,
-    NOT_UNTIL_PLANNING,
+    METRICS,
     TODAY,
-    UNTIL_MODELS,
-    UNTIL_PLANNING,
-    assert_same_contents,
     contents,
     rows_that_differ,
     run,
-    write_settings,
 )
 
 
@@ -218,29 +214,13 @@ def test_only_the_planned_faults_fail_a_check(whole_run: tuple[Settings, RunOutc
     }
 
 
-def test_running_again_changes_nothing_and_asks_for_no_finished_day(
+def test_metrics_of_finished_days_are_not_asked_for_again(
     whole_run: tuple[Settings, RunOutcome], organisation: RunningSandbox
 ) -> None:
     settings, _ = whole_run
     before = contents(settings.warehouse_file)
-    published = contents(settings.published_file)
 
-    run(settings, organisation, FIRST_DAY, TODAY - dt.timedelta(days=1))
+    assert run(settings, organisation, FIRST_DAY, TODAY - dt.timedelta(days=1), METRICS).succeeded
 
     assert contents(settings.warehouse_file) == before
-    assert contents(settings.published_file) == published
     assert organisation.call_counts.get("cloudwatch.GetMetricData", 0) == 0
-
-
-def test_days_one_by_one_give_the_same_tables_as_one_range(
-    whole_run: tuple[Settings, RunOutcome], organisation: RunningSandbox, tmp_path: Path
-) -> None:
-    whole, _ = whole_run
-    settings = write_settings(tmp_path)
-
-    *earlier, last = DAYS
-    for day in earlier:
-        assert run(settings, organisation, day, day, UNTIL_MODELS).succeeded
-    assert run(settings, organisation, last, last, UNTIL_PLANNING).succeeded
-
-    assert_same_contents(settings.warehouse_file, whole.warehouse_file, NOT_UNTIL_PLANNING)

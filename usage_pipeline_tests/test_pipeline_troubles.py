@@ -1,13 +1,14 @@
-"""Whole days of which something goes wrong: AWS is slow, denies or cannot be reached, or the run is killed."""
+"""Whole days that are not one clean run: one by one, killed, and AWS is slow, denies or cannot be reached."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from usage_pipeline.cli import app
 from usage_pipeline.config import Settings
@@ -15,13 +16,14 @@ from usage_pipeline.runs import RunOutcome
 from usage_pipeline.sandbox import RunningSandbox
 from usage_pipeline_tests.pipeline_runs import (
     CONFIGURATION,
-    FIRST_DAY,
+    DAYS,
     MEASURES,
     METRICS,
     TODAY,
+    UNTIL_MODELS,
     assert_same_contents,
+    daily_job_of,
     have_great_expectations_here,
-    lineage_found_once,
     rows_that_differ,
     run,
     write_settings,
@@ -73,27 +75,57 @@ def test_an_account_that_cannot_be_reached_hides_no_other(troubled_run: tuple[Se
     assert accounts == [("111122223333",), ("444455556666",)]
 
 
-def test_a_killed_run_is_made_good_by_the_next(
-    organisation: RunningSandbox, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    settings = write_settings(tmp_path)
-    configuration = str(tmp_path / "usage_pipeline.yaml")
-    command = [sys.executable, "-m", "usage_pipeline_tests.killed_runs", configuration, str(FIRST_DAY)]
-    # macOS's own look-up of a proxy does not bear a fork.
-    environment = {**os.environ, **organisation.environment, "no_proxy": "*"}
+class DaysOneByOne(NamedTuple):
+    """A warehouse of days run one by one, and what two commands said."""
 
-    killed = subprocess.run(command, env=environment, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, check=False)
+    settings: Settings
+    after_kills: Result
+    """Of the command that runs the second day, whose runs before were all killed."""
+    at_last: Result
+    """Of the command that runs everything for today, and for both days before once more."""
+
+
+@pytest.fixture(scope="module")
+def days_one_by_one(_organisation: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> DaysOneByOne:
+    """A first day, killed runs of a second, that day, and a last run over all with today, which alone is not stored.
+
+    Only the last makes what follows from all tables. The killed runs find a day that is stored, and a second one that
+    is finished: what is once noted of it is never asked for again.
+    """
+    settings = write_settings(tmp_path_factory.mktemp("days"))
+    configuration = str(settings.data_folder.parent / "usage_pipeline.yaml")
+    first, second, today = DAYS
+    assert run(settings, _organisation, first, first, UNTIL_MODELS).succeeded
+
+    kill = [sys.executable, "-m", "usage_pipeline_tests.killed_runs", configuration, str(second)]
+    # macOS's own look-up of a proxy does not bear a fork.
+    environment = {**os.environ, **_organisation.environment, "no_proxy": "*"}
+    killed = subprocess.run(kill, env=environment, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, check=False)
     assert killed.returncode == 0, killed.stderr
 
+    command, environment = ["run", "--config", configuration], dict(_organisation.environment)
+    with daily_job_of(UNTIL_MODELS):
+        after_kills = CliRunner().invoke(app, [*command, "--date", str(second)], env=environment)
     have_great_expectations_here()
-    arguments = ["run", "--from", str(FIRST_DAY), "--to", str(TODAY), "--config", configuration]
-    with lineage_found_once():
-        last = CliRunner().invoke(app, arguments, env=dict(organisation.environment))
+    at_last = CliRunner().invoke(app, [*command, "--from", str(first), "--to", str(today)], env=environment)
+    return DaysOneByOne(settings, after_kills, at_last)
 
-    assert last.exit_code == 2, "an ERROR check is planned to fail in the sandbox"
-    assert "ended before it was over" in last.output
-    assert str(settings.report_html) in last.output
-    whole: Settings = request.getfixturevalue("whole_run")[0]
+
+def test_a_run_after_killed_ones_says_that_they_were_not_over(days_one_by_one: DaysOneByOne) -> None:
+    settings, after_kills, at_last = days_one_by_one
+
+    assert after_kills.exit_code == 0, after_kills.output
+    assert "ended before it was over" in after_kills.output
+    assert at_last.exit_code == 2, "an ERROR check is planned to fail in the sandbox"
+    assert "ended before it was over" not in at_last.output
+    assert str(settings.report_html) in at_last.output
+
+
+def test_days_one_by_one_killed_runs_and_days_run_again_give_the_same_tables_as_one_range(
+    days_one_by_one: DaysOneByOne, whole_run: tuple[Settings, RunOutcome]
+) -> None:
+    settings, (whole, _) = days_one_by_one.settings, whole_run
+
     assert_same_contents(settings.warehouse_file, whole.warehouse_file)
     assert_same_contents(settings.published_file, whole.published_file)
 
