@@ -7,6 +7,7 @@ a scope (`source_reading.py`).
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
@@ -117,10 +118,15 @@ def enabled_bedrock_regions(session: AccountSession, partition: str) -> tuple[st
     Raises:
         ReadingError: AWS names no such Region, or allows neither way to ask.
     """
-    has_bedrock = set(botocore.session.Session().get_available_regions("bedrock", partition_name=partition))
-    if found := sorted(has_bedrock.intersection(_enabled_regions(session, partition))):
+    if found := sorted(_regions_with_bedrock(partition).intersection(_enabled_regions(session, partition))):
         return tuple(found)
     raise ReadingError(f"`regions: auto` found no enabled Region with Bedrock in account {session.account.name!r}.")
+
+
+@cache
+def _regions_with_bedrock(partition: str) -> frozenset[str]:
+    """Regions of a partition in which botocore knows Bedrock; its list takes a tenth of a second to read."""
+    return frozenset(botocore.session.Session().get_available_regions("bedrock", partition_name=partition))
 
 
 def _enabled_regions(session: AccountSession, partition: str) -> Iterable[str]:

@@ -1,5 +1,6 @@
 """Service Quotas, enabled Regions and roles of the simulated organisation; the rest of these services is moto's."""
 
+from functools import cache
 from typing import Any
 
 import boto3
@@ -109,13 +110,18 @@ class SandboxAccountResponse(AccountResponse):
         wanted = self._get_param("RegionOptStatusContains") or []
         regions = [
             {"RegionName": region, "RegionOptStatus": status}
-            for region in sorted(boto3.Session().get_available_regions("ec2"))
+            for region in _commercial_regions()
             for status in ["ENABLED_BY_DEFAULT" if (account_id, region) in SCOPES else "DISABLED"]
             if not wanted or status in wanted
         ]
         size = min(self._get_int_param("MaxResults") or _REGIONS_PER_PAGE, _REGIONS_PER_PAGE)
         page, token = page_of(regions, self._get_param("NextToken"), size)
         return ActionResult({"Regions": page, "NextToken": token})
+
+
+@cache
+def _commercial_regions() -> tuple[str, ...]:
+    return tuple(sorted(boto3.Session().get_available_regions("ec2")))
 
 
 def account_of_role(role_arn: str) -> str | None:
