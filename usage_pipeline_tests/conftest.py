@@ -80,7 +80,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     # By default Python looks for garbage after 700 new objects, which takes a tenth of the time of tests in Python.
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(100_000, 20, 20)
     gc.enable()
 
 
