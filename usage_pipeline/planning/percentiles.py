@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -232,8 +231,15 @@ def return_level(grid: Floats, minutes: int) -> ReturnLevel | None:
         return ReturnLevel(float(values[-1]), minutes, count, None, None)
     shape, scale = fitted
     passed = max(minutes * count / len(values), 1.0)
-    # ((passed ^ shape) - 1) / shape, and its limit log(passed) for a shape near 0.
-    return ReturnLevel(threshold + scale * float(special.boxcox(passed, shape)), minutes, count, shape, scale)
+    return ReturnLevel(threshold + scale * float(_box_cox(passed, shape)), minutes, count, shape, scale)
+
+
+def _box_cox(passed: npt.ArrayLike, shape: npt.ArrayLike) -> Floats:
+    """((passed ^ shape) - 1) / shape, and its limit log(passed) for a shape near 0."""
+    # Its import takes a tenth of that of all definitions, which servers and most commands load and plan nothing.
+    from scipy import special
+
+    return special.boxcox(passed, shape)
 
 
 def return_interval(grid: Floats, minutes: int, seed: int = 0, draws: int = DRAWS) -> Interval | None:
@@ -268,7 +274,7 @@ def _drawn_levels(excess: Floats, times: Floats, minutes: int, points: Floats) -
         weighted = ranks_left @ excess / (count * (count - 1))
         spread = mean - 2 * weighted
         shape, scale = 2 - mean / spread, 2 * mean * weighted / spread
-        level = scale * special.boxcox(np.maximum(minutes * count / points, 1), shape)
+        level = scale * _box_cox(np.maximum(minutes * count / points, 1), shape)
     is_fitted = (count >= LEAST_EXCESSES) & (spread > _SAME * mean) & (shape <= HEAVIEST_TAIL)
     return np.where(is_fitted, level, highest)
 
