@@ -1,8 +1,10 @@
-"""Dagster's UI as a new user has it: `usage-pipeline dev`, two runs launched at once, what it shows.
+"""Dagster's servers as a user has them: alerts through a restart, two runs launched at once, what the UI shows.
 
-Runs are launched through the GraphQL endpoint that the UI itself uses.
+The daemon delivers findings, is stopped, and begins anew as a part of `usage-pipeline dev`. Runs are launched through
+the GraphQL endpoint that the UI itself uses. Not here: the sensor without a server (`alerts/test_sensors.py`).
 """
 
+import dataclasses
 import datetime as dt
 import json
 import os
@@ -13,19 +15,27 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+import yaml
 
-from usage_pipeline.config import Settings
+from usage_pipeline.config import CONFIG_VARIABLE, Settings
+from usage_pipeline.runs import prepare_instance_folder
 from usage_pipeline.sandbox import RunningSandbox
+from usage_pipeline_tests.alerts.factory import finding, publish_findings
+from usage_pipeline_tests.alerts.webhook import webhook
 from usage_pipeline_tests.pipeline_runs import ONE_SCOPE, TODAY, write_settings
 
 LONGEST_WAIT_SECONDS = 240
+
+ALERTS = {"channels": [{"name": "chat", "url_env": "CHAT_URL"}], "interval_seconds": 5}
 
 LAUNCH = """
 mutation ($params: ExecutionParams!) {
@@ -120,45 +130,101 @@ class DagsterUi:
         return self.ask(ASSET, key={"path": list(path)})["assetNodeOrError"]
 
 
-def wait_until(what: str, condition: Any) -> None:
+def wait_until(what: str, condition: Callable[[], bool], pause: float = 1) -> None:
     deadline = time.monotonic() + LONGEST_WAIT_SECONDS
     while not condition():
         assert time.monotonic() < deadline, f"waited {LONGEST_WAIT_SECONDS} s for {what}"
-        time.sleep(1)
+        time.sleep(pause)
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return write_settings(tmp_path, ONE_SCOPE)
+@contextmanager
+def server(command: Sequence[str], environment: Mapping[str, str], log_file: Path) -> Generator[None]:
+    """A program of Python that serves until it is interrupted as by Ctrl-C."""
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            env={name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"} | dict(environment),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=log_file.parent,
+        )
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            try:
+                process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
-@pytest.fixture
-def ui(settings: Settings, tmp_path: Path, organisation: RunningSandbox) -> Iterator[DagsterUi]:
+@contextmanager
+def dev(configuration: Path, environment: Mapping[str, str], log_file: Path) -> Generator[DagsterUi]:
+    """`usage-pipeline dev`, when its UI answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "usage_pipeline.cli", "dev", "--port", str(port)]
-    command += ["--config", str(tmp_path / "usage_pipeline.yaml")]
-    environment = {**os.environ, **organisation.environment}
-    environment.pop("DAGSTER_HOME", None)
-    log = (tmp_path / "dev.log").open("wb")
-    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    try:
+    command = ["usage_pipeline.cli", "dev", "--port", str(port), "--config", str(configuration)]
+    with server(command, environment, log_file):
         ui = DagsterUi(port)
         wait_until("Dagster's UI", ui.is_ready)
         yield ui
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(timeout=60)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-        log.close()
+
+
+@dataclass
+class Served:
+    """`usage-pipeline dev` in a folder where a daemon ran before, and what both told."""
+
+    settings: Settings
+    ui: DagsterUi
+    titles: list[str]
+    """Titles of the messages about the findings that were published before any run."""
+    refused: int
+    """Messages that the web hook did not take at first."""
+    logs: list[Path]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, _organisation: RunningSandbox) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    settings = write_settings(folder, ONE_SCOPE + yaml.safe_dump({"alerts": ALERTS}))
+    logs = [folder / "daemon.log", folder / "dev.log"]
+    with ExitStack() as stack:
+        hook = stack.enter_context(webhook(failures=2))
+        environment = {**_organisation.environment, "CHAT_URL": hook.address}
+        configuration = folder / "usage_pipeline.yaml"
+        findings = [finding(number=number) for number in range(4)]
+        publish_findings(settings.published_file, findings)
+        at_home = {
+            "DAGSTER_HOME": str(prepare_instance_folder(settings.dagster_home)),
+            CONFIG_VARIABLE: str(configuration),
+        }
+        with server(["dagster._daemon", "run", "-m", "usage_pipeline.definitions"], environment | at_home, logs[0]):
+            wait_until("four messages", lambda: len(hook.messages) == 4, 0.2)
+
+        gone = dataclasses.replace(findings[0], resolved_at=findings[0].opened_at, notice="resolved", notice_number=2)
+        publish_findings(settings.published_file, [gone, *findings[1:]])
+        ui = stack.enter_context(dev(configuration, environment, logs[1]))
+        wait_until("the message that a finding is resolved", lambda: len(hook.messages) >= 5, 0.2)
+        # What runs find is told too.
+        titles = list(hook.titles)
+        settings.published_file.unlink()
+        yield Served(settings, ui, titles, hook.refused, logs)
+
+
+def test_the_real_daemon_delivers_each_finding_once_through_failures_and_a_restart(served: Served) -> None:
+    assert served.refused == 2
+    assert len(set(served.titles)) == len(served.titles) == 5
+    assert served.titles[-1].startswith("[RESOLVED]")
+    for log in served.logs:
+        assert "SECRET" not in log.read_text(encoding="utf-8")
 
 
 def test_two_runs_launched_at_once_from_the_ui_both_succeed_and_show_what_they_did(
-    ui: DagsterUi, settings: Settings
+    served: Served,
 ) -> None:
+    ui, settings = served.ui, served.settings
     # One of everything, and one that reads and writes the same day meanwhile.
     beside = ["raw.cloudwatch_metrics", "staging.stg_cloudwatch_periods", "staging.stg_cloudwatch_percentiles"]
     with ThreadPoolExecutor() as threads:

@@ -1,19 +1,11 @@
-"""The sensor over finished runs, on Dagster's own storage, and once with the real daemon."""
+"""The sensor over finished runs, on Dagster's own storage; with the real daemon it is in `test_dagster_ui.py`."""
 
-import dataclasses
 import datetime as dt
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
-import yaml
 from dagster._core.remote_origin import (
     ManagedGrpcPythonEnvCodeLocationOrigin,
     RemoteJobOrigin,
@@ -25,9 +17,9 @@ from usage_pipeline.alerts.deliveries import open_delivery_log
 from usage_pipeline.alerts.sensors import build_alerts_sensor, is_our_run, note_finished_runs
 from usage_pipeline.config import Settings
 from usage_pipeline.definitions import build_definitions
-from usage_pipeline.runs import RUN_HERE_TAG, prepare_instance_folder
+from usage_pipeline.runs import RUN_HERE_TAG
 from usage_pipeline_tests.alerts.factory import finding, publish_findings, settings_in
-from usage_pipeline_tests.alerts.webhook import Webhook, webhook
+from usage_pipeline_tests.alerts.webhook import webhook
 
 
 @dg.asset
@@ -151,61 +143,6 @@ def test_without_channels_the_sensor_does_nothing(instance: dg.DagsterInstance, 
 
     assert tick(instance, settings, None) == (None, "No channel is configured (alerts.channels).")
     assert not settings.alerts_file.exists()
-
-
-@contextmanager
-def daemon(folder: Path, address: str) -> Iterator[None]:
-    """Dagster's daemon with the real code location."""
-    home = prepare_instance_folder(folder / "dagster_home")
-    environment = {
-        **os.environ,
-        "CHAT_URL": address,
-        "DAGSTER_HOME": str(home),
-        "USAGE_PIPELINE_CONFIG": str(folder / "usage_pipeline.yaml"),
-    }
-    command = [sys.executable, "-m", "dagster._daemon", "run", "-m", "usage_pipeline.definitions"]
-    with (folder / "daemon.log").open("ab") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True, cwd=folder)
-    try:
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.2)
-
-
-def test_the_real_daemon_delivers_each_finding_once_through_failures_and_a_restart(tmp_path: Path) -> None:
-    hook: Webhook
-    with webhook(failures=2) as hook:
-        configuration = {
-            "accounts": [{"name": "production", "regions": ["us-east-1"]}],
-            "alerts": {"channels": [{"name": "chat", "url_env": "CHAT_URL"}], "interval_seconds": 5},
-        }
-        (tmp_path / "usage_pipeline.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
-        published = tmp_path / "data" / "published" / "usage.duckdb"
-        findings = [finding(number=number) for number in range(4)]
-        publish_findings(published, findings)
-
-        with daemon(tmp_path, hook.address):
-            wait_until(lambda: len(hook.messages) == 4, "four messages")
-        gone = dataclasses.replace(findings[0], resolved_at=findings[0].opened_at, notice="resolved", notice_number=2)
-        publish_findings(published, [gone, *findings[1:]])
-        with daemon(tmp_path, hook.address):
-            wait_until(lambda: len(hook.messages) >= 5, "the message that it is resolved")
-
-    assert hook.refused == 2
-    assert len(set(hook.titles)) == len(hook.titles) == 5
-    assert hook.titles[-1].startswith("[RESOLVED]")
-    assert "SECRET" not in (tmp_path / "daemon.log").read_text(encoding="utf-8")
 
 
 def test_the_definitions_have_the_sensor(tmp_path: Path) -> None:
