@@ -8,9 +8,12 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, timedelta
+from graphlib import TopologicalSorter
 
 import duckdb
 
@@ -53,7 +56,7 @@ class BuiltModel:
 
 
 def build(
-    con: duckdb.DuckDBPyConnection, models: Sequence[SqlModel], only: Collection[str] | None = None
+    con: duckdb.DuckDBPyConnection, models: Sequence[SqlModel], only: Collection[str] | None = None, at_once: int = 1
 ) -> list[BuiltModel]:
     """Bring the models' tables up to date, each in its own transaction; returns what was done, in build order.
 
@@ -66,6 +69,7 @@ def build(
         con: a warehouse with the stored tables in place.
         models: all models, as `load_models` returns them.
         only: `schema.table` names to build; None builds all.
+        at_once: models that are built side by side, where neither reads the other; DuckDB's memory limit is for all.
 
     Raises:
         SqlModelError: a model's SQL fails, or a model that `only` leaves out has never been built.
@@ -74,7 +78,33 @@ def build(
     chosen = [model for model in models if only is None or model.qualified_name in only]
     if len(chosen) == len(models):
         builder.drop_tables_without_a_model()
-    return [builder.build(model) for model in chosen]
+    if at_once == 1:
+        return [builder.build(model) for model in chosen]
+    return _build_side_by_side(builder, chosen, at_once)
+
+
+def _build_side_by_side(builder: "_Builder", models: Sequence[SqlModel], at_once: int) -> list[BuiltModel]:
+    """Build each model as soon as those that it reads are built. After an error no further one is begun."""
+    numbers = {model.qualified_name: number for number, model in enumerate(models)}
+    order = TopologicalSorter({model.qualified_name: numbers.keys() & model.dependencies for model in models})
+    order.prepare()
+    done: dict[str, BuiltModel] = {}
+    under_way: dict[Future[BuiltModel], tuple[str, _Builder]] = {}
+    ready: list[str] = []
+    with ExitStack() as stack:
+        idle = [stack.enter_context(builder.beside()) for _ in range(at_once)]
+        threads = stack.enter_context(ThreadPoolExecutor(at_once))
+        while order.is_active():
+            ready = sorted([*ready, *order.get_ready()], key=numbers.__getitem__)
+            while ready and idle:
+                name, free = ready.pop(0), idle.pop()
+                under_way[threads.submit(free.build, models[numbers[name]])] = name, free
+            for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                name, free = under_way.pop(future)
+                done[name] = future.result()
+                idle.append(free)
+                order.done(name)
+    return [done[model.qualified_name] for model in models]
 
 
 @dataclass(frozen=True)
@@ -121,6 +151,13 @@ class _Builder:
             reads_days = any(name in DAY_SOURCES or name in self._views for name in model.dependencies)
             if reads_days and not model.is_windowed:
                 self._views.add(model.qualified_name)
+
+    @contextmanager
+    def beside(self) -> "Generator[_Builder]":
+        """One that shares what this one knows and has a connection of its own, for another thread."""
+        other = copy(self)
+        with self._con.cursor() as other._con:
+            yield other
 
     def drop_tables_without_a_model(self) -> None:
         """Drop what a model made whose file is gone, so that nobody reads numbers that no longer change."""

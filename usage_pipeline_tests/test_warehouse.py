@@ -541,3 +541,15 @@ def test_tables_of_a_file_that_is_kept_open_are_prepared_once(tmp_path: Path, mo
     with warehouse.connect():
         pass
     assert len(prepared) == 4
+
+
+def test_a_file_that_is_kept_open_leaves_a_core_to_a_second_thread_that_asks(tmp_path: Path) -> None:
+    threads: dict[int, int] = {}
+    for cores in (1, 2, 8):
+        warehouse = Warehouse(database=str(tmp_path / "warehouse.duckdb"), connection_config={"threads": cores})
+        with warehouse.kept_open():
+            assert warehouse.is_kept_open
+            with warehouse.connect() as con:
+                threads[cores] = con.execute("select current_setting('threads')").fetchall()[0][0]
+        assert not warehouse.is_kept_open
+    assert threads == {1: 1, 2: 1, 8: 7}

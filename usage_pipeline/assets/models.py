@@ -16,6 +16,9 @@ from usage_pipeline.sql_builds import BuiltModel, build
 from usage_pipeline.sql_models import SqlModel
 from usage_pipeline.warehouse import WAREHOUSE_POOL, Warehouse
 
+BUILT_AT_ONCE = 2
+"""Models that are built side by side in a run of few days; in a longer one, each may need all memory there is."""
+
 
 def model_key(model: SqlModel) -> dg.AssetKey:
     """The model's asset: [schema, table]."""
@@ -59,7 +62,7 @@ def build_model_assets(models: Sequence[SqlModel]) -> dg.AssetsDefinition:
     def sql_models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[dg.MaterializeResult[Any]]:
         selected = {by_key[key].qualified_name for key in context.selected_asset_keys}
         with warehouse.connect() as con:
-            done = build(con, models, only=selected)
+            done = build(con, models, only=selected, at_once=BUILT_AT_ONCE if warehouse.is_kept_open else 1)
             types = all_column_types(con)
             built_models = [by_key[dg.AssetKey(built.table_name.split("."))] for built in done]
             lineages = lineage_of_models(con, built_models, types)
