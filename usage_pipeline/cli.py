@@ -61,6 +61,17 @@ def _day_option(*names: str, help: str) -> Any:
     return typer.Option(*names, help=help, formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")
 
 
+SimulatedNow = Annotated[
+    dt.datetime | None,
+    typer.Option(
+        "--now",
+        help="Where the simulated clock stands, UTC [default: this minute]. Equal clocks and seeds make equal traffic.",
+        formats=["%Y-%m-%dT%H:%M"],
+        metavar="YYYY-MM-DDTHH:MM",
+    ),
+]
+
+
 @app.command()
 def init(
     config: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("usage_pipeline.yaml"),
@@ -174,14 +185,15 @@ OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder fo
 def demo(
     folder: OutOption = Path("data/demo"),
     days: Annotated[int, typer.Option(min=1, max=60, help="Whole days of simulated traffic before today.")] = 30,
-    seed: Annotated[int, typer.Option(help="Equal seeds make equal traffic.")] = 7,
+    seed: Annotated[int, typer.Option(help="Another seed makes other traffic.")] = 7,
+    now: SimulatedNow = None,
 ) -> None:
     """Run the whole pipeline on a simulated AWS organisation: no credentials, no network, about a minute."""
     from usage_pipeline.sandbox.process import prepare_demo_folder
 
     if problem := prepare_demo_folder(folder):
         stop(problem)
-    with _sandbox_or_stop(folder, days, seed) as sandbox:
+    with _sandbox_or_stop(folder, days, seed, now) as sandbox:
         say(f"Simulated AWS at {sandbox.endpoint_url}; its traffic is made up.")
         os.environ.update(sandbox.environment)
         settings = beside_the_sandbox(settings_or_stop())
@@ -192,11 +204,11 @@ def demo(
 
 
 @contextmanager
-def _sandbox_or_stop(folder: Path, days: int, seed: int) -> Generator["SandboxProcess"]:
+def _sandbox_or_stop(folder: Path, days: int, seed: int, now: dt.datetime | None = None) -> Generator["SandboxProcess"]:
     from usage_pipeline.sandbox.process import SandboxEndedError, sandbox_process
 
     try:
-        with sandbox_process(folder, days=days, seed=seed) as running:
+        with sandbox_process(folder, days=days, seed=seed, now=now) as running:
             yield running
     except SandboxEndedError as error:
         stop(str(error))
@@ -243,7 +255,8 @@ def dev(
 def sandbox_serve(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     days: Annotated[int, typer.Option(min=1, max=455, help="Whole days of traffic before today.")] = 30,
-    seed: Annotated[int, typer.Option(help="Equal seeds make equal traffic.")] = 7,
+    seed: Annotated[int, typer.Option(help="Another seed makes other traffic.")] = 7,
+    now: SimulatedNow = None,
     folder: OutOption = Path("data/sandbox"),
     fault: Annotated[
         list[str] | None,
@@ -255,7 +268,7 @@ def sandbox_serve(
     from usage_pipeline.sandbox.process import serve_until_stopped
 
     if problem := serve_until_stopped(
-        folder, port=port, days=days, seed=seed, faults=fault or [], until_stdin_closes=until_stdin_closes
+        folder, port=port, days=days, seed=seed, now=now, faults=fault or [], until_stdin_closes=until_stdin_closes
     ):
         stop(problem)
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 
-def _this_minute() -> datetime:
+def this_minute() -> datetime:
+    """Now, in UTC without a zone, cut to the minute."""
     return datetime.now(UTC).replace(tzinfo=None, second=0, microsecond=0)
 
 
@@ -20,7 +21,7 @@ class SandboxOptions:
 
     days: int = 30
     seed: int = 7
-    end: datetime = field(default_factory=_this_minute)
+    end: datetime = field(default_factory=this_minute)
     faults: tuple[str, ...] = ()
     profiles_factor: int = 1
     logs_throttles: bool = False

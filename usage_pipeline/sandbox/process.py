@@ -4,6 +4,7 @@ A process and not a thread, so that serving uses another core than the pipeline.
 (`aws_server.py`) and made up (`traffic.py`).
 """
 
+import datetime as dt
 import os
 import shlex
 import signal
@@ -62,13 +63,21 @@ def prepare_demo_folder(folder: Path) -> str | None:
 
 
 def serve_until_stopped(
-    folder: Path, *, port: int, days: int, seed: int, faults: Sequence[str], until_stdin_closes: bool
+    folder: Path,
+    *,
+    port: int,
+    days: int,
+    seed: int,
+    now: dt.datetime | None,
+    faults: Sequence[str],
+    until_stdin_closes: bool,
 ) -> str | None:
     """Serve until Ctrl-C, SIGTERM or, when asked, the end of standard input. Returns why it could not.
 
     Prints one line when it is ready and one line with the environment, as a shell takes it.
     """
     from usage_pipeline.sandbox import SandboxNotInstalledError, SandboxOptions, serve
+    from usage_pipeline.sandbox.options import this_minute
 
     def say_ready(running: "RunningSandbox") -> None:
         environment = {**running.environment, CONFIG_VARIABLE: str((folder / "usage_pipeline.yaml").resolve())}
@@ -82,7 +91,8 @@ def serve_until_stopped(
     without_pandas = _WithoutPandas()
     sys.meta_path.insert(0, without_pandas)
     try:
-        serve(SandboxOptions(days=days, seed=seed, faults=tuple(faults)), port=port, out=folder, on_ready=say_ready)
+        options = SandboxOptions(days=days, seed=seed, end=now or this_minute(), faults=tuple(faults))
+        serve(options, port=port, out=folder, on_ready=say_ready)
     except KeyboardInterrupt:
         return None
     except (ValueError, SandboxNotInstalledError) as error:
@@ -100,7 +110,7 @@ def _stop_at_end_of_input(running: "RunningSandbox") -> None:
 
 
 @contextmanager
-def sandbox_process(folder: Path, *, days: int, seed: int) -> Generator[SandboxProcess]:
+def sandbox_process(folder: Path, *, days: int, seed: int, now: dt.datetime | None = None) -> Generator[SandboxProcess]:
     """Start `usage-pipeline sandbox serve` and wait until it is ready; it ends with the block, or with this process.
 
     Raises:
@@ -108,6 +118,7 @@ def sandbox_process(folder: Path, *, days: int, seed: int) -> Generator[SandboxP
     """
     command = [sys.executable, "-m", "usage_pipeline.cli", "sandbox", "serve", "--until-stdin-closes"]
     command += ["--out", str(folder), "--days", str(days), "--seed", str(seed)]
+    command += ["--now", f"{now:%Y-%m-%dT%H:%M}"] if now else []
     # glibc gives each serving thread a heap of its own, which together cost 100 MB more than one (2026-11).
     environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
     with subprocess.Popen(  # noqa: S603  (our own interpreter)
