@@ -13,9 +13,8 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from usage_pipeline.config import Settings
-    from usage_pipeline.runs import RunOutcome
     from usage_pipeline.sandbox import RunningSandbox
+    from usage_pipeline_tests.pipeline_runs import WholeRun
 
 LONGEST_FIRST = (
     "test_pipeline.py",
@@ -151,13 +150,11 @@ def organisation(_organisation: "RunningSandbox") -> "Iterator[RunningSandbox]":
 
 
 @pytest.fixture(scope="session")
-def whole_run(
-    _organisation: "RunningSandbox", tmp_path_factory: pytest.TempPathFactory
-) -> "tuple[Settings, RunOutcome]":
-    """All days as one range into an empty warehouse, and how the run went; tests only read it, or run it again."""
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> "WholeRun":
+    """A demo of the same organisation, all days as one range; tests only read it, or run it again."""
     from usage_pipeline_tests.pipeline_runs import copy_of_whole_run
 
-    return copy_of_whole_run(_organisation, tmp_path_factory)
+    return copy_of_whole_run(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

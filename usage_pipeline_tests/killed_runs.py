@@ -13,6 +13,7 @@ from typing import Any
 from unittest import mock
 
 import pandas  # noqa: F401  (imported late by others, and once for all forks here)
+from dagster import AssetSelection
 
 from usage_pipeline.cli import app
 from usage_pipeline.config import load_settings
@@ -20,16 +21,17 @@ from usage_pipeline.definitions import build_definitions
 from usage_pipeline.event_log import open_instance
 from usage_pipeline.runs import prepare_instance_folder
 from usage_pipeline.schedules import DAILY_JOB
+from usage_pipeline_tests.pipeline_runs import LOGS, METRICS, UNTIL_MODELS, daily_job_of
 
 PLACES = (
     # Points of a range are replaced, and not yet noted in the ledger.
-    ("usage_pipeline.assets.metric_storage.record_series", 3),
+    ("usage_pipeline.assets.metric_storage.record_series", 3, METRICS),
     # In the middle of a transaction that stores what log objects held.
-    ("usage_pipeline.assets.log_storage._replace_notes", 1),
+    ("usage_pipeline.assets.log_storage._replace_notes", 1, LOGS),
     # In the middle of a transaction that builds a table, when others are built already.
-    ("usage_pipeline.sql_builds._Builder._save_state", 30),
+    ("usage_pipeline.sql_builds._Builder._save_state", 30, UNTIL_MODELS),
 )
-"""Functions that a run calls while it writes, and at which call it dies."""
+"""Functions that a run calls while it writes, at which call it dies, and what the run is of to come there."""
 
 
 def kill_at(name: str, calls: int) -> AbstractContextManager[Any]:
@@ -51,13 +53,12 @@ def import_what_runs_import_late(configuration: Path) -> None:
         build_definitions(settings).resolve_job_def(DAILY_JOB)
 
 
-def exit_code_of_a_run(place: str, calls: int, arguments: list[str]) -> int:
+def exit_code_of_a_run(place: str, calls: int, assets: AssetSelection, arguments: list[str]) -> int:
     """How a run in a fork of this process ended; a killed one is a negative signal number, as of a subprocess."""
     pid = os.fork()
     if pid == 0:
         try:
-            # The process that imports Great Expectations would outlive this one, and is not asked anything.
-            with kill_at(place, calls), mock.patch("usage_pipeline.runs.ValidationProcess"):
+            with kill_at(place, calls), daily_job_of(assets):
                 app(arguments)
         finally:
             os._exit(0)
@@ -68,6 +69,6 @@ if __name__ == "__main__":
     configuration, day = sys.argv[1:]
     import_what_runs_import_late(Path(configuration))
     command = ["run", "--date", day, "--config", configuration]
-    codes = {place: exit_code_of_a_run(place, calls, command) for place, calls in PLACES}
+    codes = {place: exit_code_of_a_run(place, calls, assets, command) for place, calls, assets in PLACES}
     if set(codes.values()) != {-signal.SIGKILL}:
         sys.exit(f"not every run was killed where it should be: {codes}")

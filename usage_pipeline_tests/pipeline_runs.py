@@ -5,10 +5,15 @@ import fcntl
 import os
 import pickle
 import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 from unittest import mock
 
 import dagster as dg
@@ -18,14 +23,13 @@ import pytest
 
 from usage_pipeline.assets.planning import PLANNING_KEYS
 from usage_pipeline.checks.validation import validate_here
-from usage_pipeline.config import Settings, load_settings
+from usage_pipeline.config import CONFIG_VARIABLE, Settings, load_settings
 from usage_pipeline.event_log import open_instance
 from usage_pipeline.partitions import daily_partitions
 from usage_pipeline.runs import RunOutcome, prepare_instance_folder, run_days
 from usage_pipeline.sandbox import RunningSandbox, SandboxOptions
 from usage_pipeline.sandbox.prices import write_prices
 from usage_pipeline.schedules import DAILY_JOB
-from usage_pipeline_tests.threads import a_thread_for_each_core
 
 NOW = dt.datetime(2026, 11, 15, 10, 30)
 """The sandbox's clock in tests of whole days."""
@@ -70,8 +74,17 @@ def write_settings(folder: Path, configuration: str = CONFIGURATION) -> Settings
     return settings_in(folder)
 
 
+def write_demo_settings(folder: Path, sandbox_folder: Path, further_account: str = "") -> Settings:
+    """The settings that a sandbox wrote, with its prices and its bill, for a warehouse of its own in the folder."""
+    shutil.copytree(sandbox_folder, folder, ignore=shutil.ignore_patterns("truth.duckdb*"), dirs_exist_ok=True)
+    file = folder / "usage_pipeline.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("warehouse:", f"{further_account}warehouse:"), encoding="utf-8")
+    return settings_in(folder)
+
+
 def settings_in(folder: Path) -> Settings:
-    """The settings that `write_settings` wrote."""
+    """The settings that were written into the folder."""
     return load_settings(folder / "usage_pipeline.yaml")
 
 
@@ -113,12 +126,14 @@ UNTIL_MODELS = (
     dg.AssetSelection.all()
     - dg.AssetSelection.assets("ops/check_results").downstream()
     - dg.AssetSelection.assets("raw/enabled_regions", *PLANNING_KEYS)
-    - dg.AssetSelection.all_asset_checks()
 )
 """What the daily job reads, and what it makes of days before all tables are planned with, checked and published."""
 
 METRICS = dg.AssetSelection.assets("raw/cloudwatch_metrics", "raw/max_tokens_metric").upstream()
 """Reading CloudWatch, and the catalogues that say of what."""
+
+LOGS = dg.AssetSelection.assets("raw/invocations").upstream()
+"""Reading what calls were logged, and where."""
 
 
 def run(
@@ -151,7 +166,8 @@ def have_great_expectations_here() -> None:
 @contextmanager
 def daily_job_of(assets: dg.AssetSelection) -> Generator[None]:
     """Let the daily job be of these assets, without checks, whoever runs it in this process."""
-    job = dg.define_asset_job(DAILY_JOB, selection=assets, partitions_def=daily_partitions)
+    selection = assets - dg.AssetSelection.all_asset_checks()
+    job = dg.define_asset_job(DAILY_JOB, selection=selection, partitions_def=daily_partitions)
     with (
         mock.patch("usage_pipeline.definitions.build_daily_job", return_value=job),
         mock.patch("usage_pipeline.runs.ValidationProcess"),
@@ -159,23 +175,54 @@ def daily_job_of(assets: dg.AssetSelection) -> Generator[None]:
         yield
 
 
-def copy_of_whole_run(sandbox: RunningSandbox, factory: pytest.TempPathFactory) -> tuple[Settings, RunOutcome]:
-    """All days as one range into an empty warehouse: made by the first test process that asks, copied by each."""
+class WholeRun(NamedTuple):
+    """A demo that is over: all days of `ORGANISATION` as one range into an empty warehouse, the truth beside it."""
+
+    settings: Settings
+    output: str
+    """What the command said."""
+    sandbox_answered: bool
+    """Whether its simulated AWS was still there when it had ended."""
+
+    @property
+    def truth_file(self) -> Path:
+        """Where its simulated AWS wrote the truth."""
+        return self.settings.data_folder / "truth.duckdb"
+
+
+def copy_of_whole_run(factory: pytest.TempPathFactory) -> WholeRun:
+    """Made by the first test process that asks, copied by each."""
     mine = factory.mktemp("whole") / "run"
     is_worker = "PYTEST_XDIST_WORKER" in os.environ
     shared = (factory.getbasetemp().parent if is_worker else factory.getbasetemp()) / "shared_whole_run"
     shared.mkdir(exist_ok=True)
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        outcome_file = shared / "outcome"
-        if not outcome_file.exists():
+        said = shared / "said"
+        if not said.exists():
             shutil.rmtree(shared / "run", ignore_errors=True)
-            # What other runs are compared with is made as outside of tests, they with one thread.
-            with a_thread_for_each_core():
-                outcome = run(write_settings(shared / "run"), sandbox)
-            outcome_file.write_bytes(pickle.dumps(outcome))
+            said.write_bytes(pickle.dumps(_run_demo(shared / "run")))
         shutil.copytree(shared / "run", mine)
-        return settings_in(mine), pickle.loads(outcome_file.read_bytes())
+        return WholeRun(settings_in(mine), *pickle.loads(said.read_bytes()))
+
+
+def _run_demo(folder: Path) -> tuple[str, bool]:
+    """What the command said, and whether its simulated AWS answers when it has ended."""
+    command = [sys.executable, "-m", "usage_pipeline.cli", "demo", "--out", str(folder)]
+    command += ["--days", str(ORGANISATION.days), "--seed", str(ORGANISATION.seed), "--now", f"{NOW:%Y-%m-%dT%H:%M}"]
+    environment = {name: value for name, value in os.environ.items() if name not in (CONFIG_VARIABLE, "DAGSTER_HOME")}
+    ended = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stdout
+    endpoint = next(word for word in ended.stdout.split() if word.startswith("http://")).rstrip(";")
+    try:
+        urllib.request.urlopen(endpoint, timeout=5)
+    except urllib.error.HTTPError:
+        return ended.stdout, True
+    except OSError as error:
+        return ended.stdout, "refused" not in str(error)
+    return ended.stdout, True
 
 
 LEFT_OUT = ("ops.runs", "ops.day_changes", "ops.sql_model_builds")

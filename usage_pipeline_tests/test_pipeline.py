@@ -1,15 +1,13 @@
 """Whole days through Dagster, from AWS's wire protocol to the published file, held against the sandbox's truth."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import duckdb
 import pytest
 
-from usage_pipeline.config import Settings
 from usage_pipeline.planning.reservations import held_by_minute
-from usage_pipeline.runs import RunOutcome
 from usage_pipeline.sandbox import MARKER, RunningSandbox
 from usage_pipeline_tests.pipeline_runs import (
     DAYS,
@@ -17,6 +15,7 @@ from usage_pipeline_tests.pipeline_runs import (
     MEASURES,
     METRICS,
     TODAY,
+    WholeRun,
     contents,
     rows_that_differ,
     run,
@@ -24,11 +23,10 @@ from usage_pipeline_tests.pipeline_runs import (
 
 
 @pytest.fixture
-def published(whole_run: tuple[Settings, RunOutcome], truth_file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def published(whole_run: WholeRun) -> Iterator[duckdb.DuckDBPyConnection]:
     """The published tables, and the truth as schema `truth`."""
-    settings, _ = whole_run
-    with duckdb.connect(str(settings.published_file), read_only=True) as con:
-        con.execute(f"attach '{truth_file}' as truth (read_only)")
+    with duckdb.connect(str(whole_run.settings.published_file), read_only=True) as con:
+        con.execute(f"attach '{whole_run.truth_file}' as truth (read_only)")
         yield con
         con.execute("detach truth")
 
@@ -177,10 +175,7 @@ def test_cost_by_day_and_application_equals_the_truth_to_the_last_digit(publishe
     )
 
 
-def test_no_prompt_or_answer_is_kept_anywhere(
-    whole_run: tuple[Settings, RunOutcome], published: duckdb.DuckDBPyConnection
-) -> None:
-    settings, _ = whole_run
+def test_no_prompt_or_answer_is_kept_anywhere(whole_run: WholeRun, published: duckdb.DuckDBPyConnection) -> None:
     tables = published.execute(
         "select table_schema || '.' || table_name from information_schema.tables where table_catalog = 'usage'"
     ).fetchall()
@@ -192,32 +187,55 @@ def test_no_prompt_or_answer_is_kept_anywhere(
         if published.execute(f"select count(*) from {name} as t where contains(t::varchar, ?)", [MARKER]).fetchone()
         != (0,)
     ]
-    files = [path for path in settings.data_folder.rglob("*") if path.is_file()]
+    files = [path for path in whole_run.settings.data_folder.rglob("*") if path.is_file()]
 
     assert kept == []
     assert [path for path in files if MARKER.encode() in path.read_bytes()] == []
     assert {"report.html", "report.json", "warehouse.duckdb"} <= {path.name for path in files}
 
 
-def test_only_the_planned_faults_fail_a_check(whole_run: tuple[Settings, RunOutcome]) -> None:
-    _, outcome = whole_run
+def test_demo_leaves_report_tables_and_truth_and_stops_its_sandbox(
+    whole_run: WholeRun, published: duckdb.DuckDBPyConnection
+) -> None:
+    folder = whole_run.settings.data_folder
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    assert {
+        "warehouse.duckdb",
+        "published/usage.duckdb",
+        "report.html",
+        "report.json",
+        "report.md",
+        "truth.duckdb",
+    } <= files
+    assert not whole_run.sandbox_answered
 
-    assert outcome.succeeded
-    assert {check.check_name for check in outcome.failed_checks} == {
-        "applied_quotas_are_not_below_default",
-        "every_burndown_rate_is_known",
-        "every_call_has_a_price",
-        "every_pool_with_traffic_has_a_limit",
-        "no_model_in_use_ends_soon",
-        "no_pool_is_throttled_too_often",
-        "no_pool_stays_close_to_its_quota",
+    days = published.execute("select count(distinct usage_date) from marts.usage_minutely").fetchone()
+    bill = published.execute("select sum(billed_usd), sum(billed_usd) > 1 from raw.bill").fetchone()
+    divided = published.execute("select sum(billed_usd), count(divided_by) > 100 from marts.billed_cost").fetchone()
+    assert days == (len(DAYS),)
+    assert bill is not None
+    assert divided == bill == (bill[0], True)
+
+
+def test_only_the_planned_faults_fail_a_check(whole_run: WholeRun) -> None:
+    said = re.findall(r"^(?:WARN |ERROR) not true for [a-z_.]+: (.*) \(\d+ rows\)$", whole_run.output, re.MULTILINE)
+
+    assert len(said) == whole_run.output.count("not true")
+    assert set(said) == {
+        "applied quotas are not below default",
+        "computed cost agrees with the bill",
+        "every burndown rate is known",
+        "every call has a price",
+        "every pool with traffic has a limit",
+        "no conversation fills its context window",
+        "no model in use ends soon",
+        "no pool is throttled too often",
+        "no pool stays close to its quota",
     }
 
 
-def test_metrics_of_finished_days_are_not_asked_for_again(
-    whole_run: tuple[Settings, RunOutcome], organisation: RunningSandbox
-) -> None:
-    settings, _ = whole_run
+def test_metrics_of_finished_days_are_not_asked_for_again(whole_run: WholeRun, organisation: RunningSandbox) -> None:
+    settings = whole_run.settings
     before = contents(settings.warehouse_file)
 
     assert run(settings, organisation, FIRST_DAY, TODAY - dt.timedelta(days=1), METRICS).succeeded

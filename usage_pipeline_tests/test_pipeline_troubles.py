@@ -15,17 +15,18 @@ from usage_pipeline.config import Settings
 from usage_pipeline.runs import RunOutcome
 from usage_pipeline.sandbox import RunningSandbox
 from usage_pipeline_tests.pipeline_runs import (
-    CONFIGURATION,
     DAYS,
     MEASURES,
     METRICS,
     TODAY,
     UNTIL_MODELS,
+    WholeRun,
     assert_same_contents,
     daily_job_of,
     have_great_expectations_here,
     rows_that_differ,
     run,
+    write_demo_settings,
     write_settings,
 )
 
@@ -46,13 +47,10 @@ STATUS = "account_id, region, source, partition_date, status, error_text, row_co
 
 @pytest.fixture(scope="module")
 def troubled_run(
-    _organisation: RunningSandbox, tmp_path_factory: pytest.TempPathFactory
+    _organisation: RunningSandbox, truth_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Settings, RunOutcome]:
     """Today, with one scope whose metrics are denied, and a third account that cannot be reached at all."""
-    settings = write_settings(
-        tmp_path_factory.mktemp("troubled") / "run",
-        CONFIGURATION.replace("warehouse:", f"{UNREACHABLE_ACCOUNT}warehouse:"),
-    )
+    settings = write_demo_settings(tmp_path_factory.mktemp("troubled"), truth_file.parent, UNREACHABLE_ACCOUNT)
     _organisation.set_faults(["denied:cloudwatch:444455556666:eu-west-1", "denied:sts:999999999999:us-east-1"])
     outcome = run(settings, _organisation, TODAY, TODAY)
     _organisation.set_faults([])
@@ -86,14 +84,16 @@ class DaysOneByOne(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def days_one_by_one(_organisation: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> DaysOneByOne:
+def days_one_by_one(
+    _organisation: RunningSandbox, truth_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> DaysOneByOne:
     """A first day, killed runs of a second, that day, and a last run over all with today, which alone is not stored.
 
     Only the last makes what follows from all tables. The killed runs find a day that is stored, and a second one that
     is finished: what is once noted of it is never asked for again.
     """
-    settings = write_settings(tmp_path_factory.mktemp("days"))
-    configuration = str(settings.data_folder.parent / "usage_pipeline.yaml")
+    settings = write_demo_settings(tmp_path_factory.mktemp("days"), truth_file.parent)
+    configuration = str(settings.data_folder / "usage_pipeline.yaml")
     first, second, today = DAYS
     assert run(settings, _organisation, first, first, UNTIL_MODELS).succeeded
 
@@ -122,18 +122,18 @@ def test_a_run_after_killed_ones_says_that_they_were_not_over(days_one_by_one: D
 
 
 def test_days_one_by_one_killed_runs_and_days_run_again_give_the_same_tables_as_one_range(
-    days_one_by_one: DaysOneByOne, whole_run: tuple[Settings, RunOutcome]
+    days_one_by_one: DaysOneByOne, whole_run: WholeRun
 ) -> None:
-    settings, (whole, _) = days_one_by_one.settings, whole_run
+    settings, whole = days_one_by_one.settings, whole_run.settings
 
     assert_same_contents(settings.warehouse_file, whole.warehouse_file)
     assert_same_contents(settings.published_file, whole.published_file)
 
 
 def test_passing_troubles_of_aws_change_nothing(
-    whole_run: tuple[Settings, RunOutcome], organisation: RunningSandbox, tmp_path: Path
+    whole_run: WholeRun, organisation: RunningSandbox, tmp_path: Path
 ) -> None:
-    whole, _ = whole_run
+    whole = whole_run.settings
     settings = write_settings(tmp_path)
     organisation.set_faults(["partial_data:3", "throttled:cloudwatch:5"])
 
@@ -152,9 +152,9 @@ def test_passing_troubles_of_aws_change_nothing(
 
 
 def test_a_denied_scope_leaves_the_others_whole_and_fails_its_check(
-    whole_run: tuple[Settings, RunOutcome], troubled_run: tuple[Settings, RunOutcome]
+    whole_run: WholeRun, troubled_run: tuple[Settings, RunOutcome]
 ) -> None:
-    whole, _ = whole_run
+    whole = whole_run.settings
     settings, outcome = troubled_run
 
     assert outcome.succeeded
