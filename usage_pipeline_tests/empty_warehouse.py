@@ -4,7 +4,7 @@ Here: the tables as `prepare_tables` makes them in a new file, without their com
 the tables and which `test_warehouse.py` holds. Not here: rows (`marts/factory.py`).
 """
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -25,10 +25,10 @@ def in_memory() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(":memory:", config=_ONE_THREAD)
 
 
-def empty_warehouse() -> duckdb.DuckDBPyConnection:
-    """A connection that its caller closes, or a `with` does."""
+def empty_warehouse(only: Collection[str] = STORED_TABLES) -> duckdb.DuckDBPyConnection:
+    """A connection that its caller closes, or a `with` does; `only` the stored tables of these names."""
     con = in_memory()
-    _make_tables(con)
+    make_tables(con, only)
     return con
 
 
@@ -38,10 +38,11 @@ def empty_warehouse_resource() -> Generator[Warehouse]:
     warehouse = Warehouse(database=f":memory:warehouse_{next(_NUMBERS)}", connection_config=_ONE_THREAD)
     with warehouse.kept_open():
         with duckdb.connect(warehouse.database, config=_ONE_THREAD) as con:
-            _make_tables(con)
+            make_tables(con)
         yield warehouse
 
 
-def _make_tables(con: duckdb.DuckDBPyConnection) -> None:
+def make_tables(con: duckdb.DuckDBPyConnection, only: Collection[str] = STORED_TABLES) -> None:
+    """Make the stored tables, or some of them, where they are missing."""
     schemas = [f"create schema if not exists {schema}" for schema in SCHEMAS]
-    con.execute(";".join([*schemas, *(table.create_statement for table in STORED_TABLES.values())]))
+    con.execute(";".join([*schemas, *(STORED_TABLES[name].create_statement for name in only)]))

@@ -3,7 +3,7 @@
 Here: raw rows with sensible defaults for what a test does not care about. Not here: expected values.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -19,12 +19,15 @@ from usage_pipeline.sql_models import load_models
 from usage_pipeline.warehouse import (
     SeriesWindow,
     arrow_schema,
+    note_changed_days,
     record_source_status,
+    registered,
     replace_all,
     replace_days,
     replace_series,
+    transaction,
 )
-from usage_pipeline_tests.empty_warehouse import empty_warehouse
+from usage_pipeline_tests.empty_warehouse import empty_warehouse, make_tables
 
 ACCOUNT = "111122223333"
 ACCOUNT_NAME = "production"
@@ -86,6 +89,19 @@ def names_to_build(wanted: frozenset[str]) -> frozenset[str]:
     return frozenset(needed)
 
 
+STATE = frozenset(
+    table.qualified_name for table in (raw.SOURCE_STATUS, raw.DAY_CHANGES, raw.SQL_MODEL_BUILDS, raw.COLUMN_LINEAGE)
+)
+"""Stored tables in which every run keeps what it did."""
+
+
+@cache
+def stored_tables_of(names: frozenset[str]) -> frozenset[str]:
+    """The stored tables that these models read, and those that every run writes."""
+    read = {name for model in MODELS if model.qualified_name in names for name in model.dependencies}
+    return STATE | read & raw.STORED_TABLES.keys()
+
+
 def arns(model_id: str, *regions: str) -> list[str]:
     """Foundation model ARNs in Regions; `""` gives the ARN without a Region."""
     return [f"arn:aws:bedrock:{region}::foundation-model/{model_id}" for region in regions]
@@ -94,12 +110,15 @@ def arns(model_id: str, *regions: str) -> list[str]:
 class Store:
     """A warehouse in memory. Raw rows wait here until `build` writes them the way the pipeline does.
 
-    Of the SQL models it builds those `wanted` and what they read; all of them when none is named.
+    Of the SQL models it builds those `wanted` and what they read; all of them when none is named. It has the stored
+    tables that they are made from and those that rows were added to.
     """
 
     def __init__(self, *wanted: str) -> None:
         self._wanted = wanted
-        self.con = empty_warehouse()
+        self._tables = set(stored_tables_of(names_to_build(frozenset(wanted))) if wanted else raw.STORED_TABLES)
+        self.con = empty_warehouse(self._tables)
+        self._filled: set[str] = set()
         self._rows: dict[str, list[dict[str, Any]]] = {}
         self.endpoint_prefix("us", "geo")
         self.endpoint_prefix("global", "global")
@@ -408,22 +427,44 @@ class Store:
     # Building and reading
 
     def write(self) -> None:
-        """Write the waiting rows as the pipeline does: whole tables, days, or series."""
+        """Write the waiting rows: the first of a table as they are, later ones as the pipeline replaces rows."""
+        self._make_tables(self._rows.keys())
+        self._write_first({name: rows for name, rows in self._rows.items() if name not in self._filled})
         for name, rows in self._rows.items():
-            table = raw.STORED_TABLES[name]
-            arrow = pa.Table.from_pylist(rows, schema=arrow_schema(table))
-            if table is raw.SOURCE_STATUS:
-                record_source_status(self.con, arrow)
-            elif table in (raw.CLOUDWATCH_METRICS, raw.MAX_TOKENS_METRIC):
-                replace_series(self.con, table, arrow, _days_of_series(rows))
-            elif table is raw.BILL:
-                replace_months(self.con, arrow)
-            elif table.day_column:
-                days = {row[table.day_column] for row in rows}
-                replace_days(self.con, table, arrow, days, {(row["account_id"], row["region"]) for row in rows})
-            else:
-                replace_all(self.con, table, arrow)
+            if name in self._filled:
+                self._replace(raw.STORED_TABLES[name], rows)
+        self._filled |= self._rows.keys()
         self._rows = {name: rows for name, rows in self._rows.items() if not raw.STORED_TABLES[name].day_column}
+
+    def _make_tables(self, names: Collection[str]) -> None:
+        if missing := set(names) - self._tables:
+            make_tables(self.con, missing)
+            self._tables |= missing
+
+    def _write_first(self, rows_by_table: Mapping[str, list[dict[str, Any]]]) -> None:
+        """Into tables without a row, in one transaction: there is nothing to compare them with and to delete."""
+        with transaction(self.con):
+            for name, rows in rows_by_table.items():
+                table = raw.STORED_TABLES[name]
+                with registered(self.con, rows=pa.Table.from_pylist(rows, schema=arrow_schema(table))):
+                    self.con.execute(f"insert into {name} by name select * from rows")
+                if table.day_column:
+                    note_changed_days(self.con, name, {row[table.day_column] for row in rows})
+
+    def _replace(self, table: raw.StoredTable, rows: list[dict[str, Any]]) -> None:
+        """Whole tables, days, or series."""
+        arrow = pa.Table.from_pylist(rows, schema=arrow_schema(table))
+        if table is raw.SOURCE_STATUS:
+            record_source_status(self.con, arrow)
+        elif table in (raw.CLOUDWATCH_METRICS, raw.MAX_TOKENS_METRIC):
+            replace_series(self.con, table, arrow, _days_of_series(rows))
+        elif table is raw.BILL:
+            replace_months(self.con, arrow)
+        elif table.day_column:
+            days = {row[table.day_column] for row in rows}
+            replace_days(self.con, table, arrow, days, {(row["account_id"], row["region"]) for row in rows})
+        else:
+            replace_all(self.con, table, arrow)
 
     def build(self, *wanted: str) -> list[BuiltModel]:
         """Bring these models, or else those the store was made for, up to date with what they read."""
@@ -431,6 +472,7 @@ class Store:
 
     def build_only(self, names: Collection[str]) -> list[BuiltModel]:
         """Build the models of these names and nothing that they read."""
+        self._make_tables(stored_tables_of(frozenset(names)))
         self.write()
         return build(self.con, MODELS, names)
 

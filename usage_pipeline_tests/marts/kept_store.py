@@ -24,6 +24,7 @@ class KeptStore:
         """A store of its own, with the same tables and the same waiting rows."""
         made = copy.copy(self._store)
         made._rows = {name: list(rows) for name, rows in self._store._rows.items()}
+        made._filled, made._tables = set(self._store._filled), set(self._store._tables)
         made.con = in_memory()
         made.con.execute(f"attach '{self._file}' as kept (read_only)")
         made.con.execute("copy from database kept to memory")
