@@ -1,4 +1,4 @@
-"""The sample warehouse and its report, made once for the tests of this folder."""
+"""The sample warehouse and its report, made once for the tests of this folder, whichever process runs them."""
 
 import json
 import shutil
@@ -17,6 +17,7 @@ from usage_pipeline_tests.report.cost_sample import log_rows
 from usage_pipeline_tests.report.planned_sample import add_plans
 from usage_pipeline_tests.report.q_developer_sample import q_developer_rows
 from usage_pipeline_tests.report.sample import GENERATED_AT, write_sample
+from usage_pipeline_tests.shared_files import made_once
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def sample_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("report") / "usage.duckdb"
-    write_sample(path)
-    return path
+    def make(folder: Path) -> None:
+        write_sample(folder / "usage.duckdb")
+
+    return made_once(tmp_path_factory, "report", make) / "usage.duckdb"
 
 
 @pytest.fixture
@@ -66,9 +68,11 @@ def numbers(written: tuple[Path, Path, ReportSummary]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def logged_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample with invocation logs, and with use of Amazon Q Developer and Kiro."""
-    path = tmp_path_factory.mktemp("logged") / "usage.duckdb"
-    write_sample(path, log_rows() | q_developer_rows())
-    return path
+
+    def make(folder: Path) -> None:
+        write_sample(folder / "usage.duckdb", log_rows() | q_developer_rows())
+
+    return made_once(tmp_path_factory, "logged", make) / "usage.duckdb"
 
 
 @pytest.fixture
@@ -86,19 +90,23 @@ def logged_report(logged_file: Path) -> Report:
 @pytest.fixture(scope="session")
 def logged_page(logged_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`report.html` of the sample with logs; `report.json` lies beside it."""
-    folder = tmp_path_factory.mktemp("logged_page")
-    with duckdb.connect(str(logged_file), read_only=True) as con:
-        write_report(con, folder / "report.html", folder / "report.json", ReportSettings(), GENERATED_AT)
-    return folder / "report.html"
+
+    def make(folder: Path) -> None:
+        with duckdb.connect(str(logged_file), read_only=True) as con:
+            write_report(con, folder / "report.html", folder / "report.json", ReportSettings(), GENERATED_AT)
+
+    return made_once(tmp_path_factory, "logged_page", make) / "report.html"
 
 
 @pytest.fixture(scope="session")
 def planned_file(logged_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample with invocation logs, and with what planning and the checks say of it."""
-    path = tmp_path_factory.mktemp("planned") / "usage.duckdb"
-    shutil.copy(logged_file, path)
-    add_plans(path)
-    return path
+
+    def make(folder: Path) -> None:
+        shutil.copy(logged_file, folder / "usage.duckdb")
+        add_plans(folder / "usage.duckdb")
+
+    return made_once(tmp_path_factory, "planned", make) / "usage.duckdb"
 
 
 @pytest.fixture

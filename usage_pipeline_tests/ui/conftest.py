@@ -1,4 +1,4 @@
-"""The sample with invocation logs as a published file, made once for the tests of this folder."""
+"""The sample with invocation logs as a published file, made once for the tests of this folder in any process."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -9,6 +9,8 @@ from streamlit.components.v2 import manifest_scanner
 
 from usage_pipeline_tests.report.cost_sample import log_rows
 from usage_pipeline_tests.report.sample import write_sample
+from usage_pipeline_tests.shared_files import made_once
+from usage_pipeline_tests.ui.priced_sample import write_priced_sample
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,17 +25,31 @@ def _packages_are_searched_once() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """2026-11-13 to 15; logs of the 15th of production/us-east-1, hostile names, calls without a price."""
-    path = tmp_path_factory.mktemp("dashboard") / "usage.duckdb"
-    write_sample(path, log_rows())
-    return path
+
+    def make(folder: Path) -> None:
+        write_sample(folder / "usage.duckdb", log_rows())
+
+    return made_once(tmp_path_factory, "dashboard", make) / "usage.duckdb"
 
 
 @pytest.fixture(scope="session")
 def unused(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A published file with every table and no row."""
-    path = tmp_path_factory.mktemp("unused") / "usage.duckdb"
-    write_empty(path)
-    return path
+
+    def make(folder: Path) -> None:
+        write_empty(folder / "usage.duckdb")
+
+    return made_once(tmp_path_factory, "unused", make) / "usage.duckdb"
+
+
+@pytest.fixture(scope="session")
+def priced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published file with priced and unpriced calls and a pool that throttles."""
+
+    def make(folder: Path) -> None:
+        write_priced_sample(folder / "usage.duckdb")
+
+    return made_once(tmp_path_factory, "priced", make) / "usage.duckdb"
 
 
 def write_empty(path: Path) -> None:

@@ -14,16 +14,14 @@ from usage_pipeline.prices.override_file import read_override_file, save_edits
 from usage_pipeline.prices.price_files import read_price_overrides
 from usage_pipeline_tests.marts.factory import NOVA, SONNET
 from usage_pipeline_tests.prices.test_override_edits import override
-from usage_pipeline_tests.ui.priced_sample import CONFIGURATION, draw, drawn, table, write_priced_sample
+from usage_pipeline_tests.ui.priced_sample import CONFIGURATION, draw, drawn, table
 
 TAKEN_IN = "amazon.nova-*,*,input,,10,2026-11-14,,finance,,\n"
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("published") / "usage.duckdb"
-    write_priced_sample(path)
-    return path
+@pytest.fixture
+def file(priced: Path) -> Path:
+    return priced
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -16,15 +17,15 @@ from usage_pipeline.replays import Changes, ReplayError
 from usage_pipeline.ui import replay_answers
 from usage_pipeline.ui.reading import published_file
 from usage_pipeline.ui.replay_answers import Answer, Question, ReplayAnswers
-from usage_pipeline_tests.ui.priced_sample import CONFIGURATION, POOL, draw, drawn, table, write_priced_sample
+from usage_pipeline_tests.ui.priced_sample import CONFIGURATION, POOL, draw, drawn, table
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def config(priced: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A configuration whose published file is the sample."""
     folder = tmp_path_factory.mktemp("what if")
     (folder / "data" / "published").mkdir(parents=True)
-    write_priced_sample(folder / "data" / "published" / "usage.duckdb")
+    shutil.copy(priced, folder / "data" / "published")
     (folder / "usage_pipeline.yaml").write_text(CONFIGURATION, encoding="utf-8")
     return folder / "usage_pipeline.yaml"
 
