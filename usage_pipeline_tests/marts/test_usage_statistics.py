@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from usage_pipeline_tests.marts.factory import DAY, NOVA, Store, arns, at
+from usage_pipeline_tests.marts.factory import ACCOUNT, DAY, NOVA, Store, arns, at
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 
@@ -19,12 +19,21 @@ def nova_store() -> Store:
     return store
 
 
-def statistic(store: Store, metric: str, window: str, basis: str, columns: str, profile_id: str = NOVA) -> tuple:
+def statistic(
+    store: Store,
+    metric: str,
+    window: str,
+    basis: str,
+    columns: str,
+    profile_id: str = NOVA,
+    account_id: str = ACCOUNT,
+) -> tuple:
     return store.row(
         f"""
         select {columns} from marts.usage_statistics
-        where profile_id = ? and metric = ? and window_name = ? and basis = ?
+        where account_id = ? and profile_id = ? and metric = ? and window_name = ? and basis = ?
         """,
+        account_id,
         profile_id,
         metric,
         window,
@@ -36,27 +45,38 @@ def statistic(store: Store, metric: str, window: str, basis: str, columns: str, 
 busy_minutes = st.dictionaries(st.integers(0, 59), st.integers(0, 10_000), min_size=1, max_size=60)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(busy_minutes, st.integers(30, 60))
-def test_percentiles_are_those_of_numpy(minutes: dict[int, int], covered_minutes: int) -> None:
+ACCOUNTS = [f"{number:012d}" for number in range(3)]
+"""Each has minutes of its own in one store: building the model takes as long for one as for three."""
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.tuples(*[busy_minutes] * len(ACCOUNTS)), st.integers(30, 60))
+def test_percentiles_are_those_of_numpy(minutes_of_accounts: tuple[dict[int, int], ...], covered_minutes: int) -> None:
     store = nova_store()
     start = at("14T10:00")
     end = start + timedelta(minutes=covered_minutes)
-    store.covered(DAY, until=end)
-    for minute, tokens in minutes.items():
-        if minute < covered_minutes:
-            store.usage(NOVA, start + timedelta(minutes=minute), invocations=1, input_tokens=tokens)
+    for account_id, minutes in zip(ACCOUNTS, minutes_of_accounts, strict=True):
+        store.scope(account_id, account_id)
+        store.model(NOVA, account_id=account_id)
+        store.covered(DAY, until=end, account_id=account_id, account_name=account_id)
+        for minute, tokens in minutes.items():
+            if minute < covered_minutes:
+                ts = start + timedelta(minutes=minute)
+                store.usage(NOVA, ts, account_id=account_id, invocations=1, input_tokens=tokens)
     store.build()
 
     window_start = end - timedelta(hours=1)
-    active = [tokens for minute, tokens in minutes.items() if window_start <= start + timedelta(minutes=minute) < end]
-    every = active + [0] * (60 - len(active))
-    if not active:
-        return
     columns = "p50, p90, p95, p99, p999, max, average, total, data_points"
-    for basis, values in (("active", active), ("all", every)):
-        expected = [*np.quantile(values, QUANTILES), max(values), np.mean(values), sum(active), len(values)]
-        assert statistic(store, "tpm", "1hour", basis, columns) == pytest.approx(expected)
+    for account_id, minutes in zip(ACCOUNTS, minutes_of_accounts, strict=True):
+        moments = {start + timedelta(minutes=minute): tokens for minute, tokens in minutes.items()}
+        active = [tokens for moment, tokens in moments.items() if window_start <= moment < end]
+        every = active + [0] * (60 - len(active))
+        if not active:
+            continue
+        for basis, values in (("active", active), ("all", every)):
+            expected = [*np.quantile(values, QUANTILES), max(values), np.mean(values), sum(active), len(values)]
+            found = statistic(store, "tpm", "1hour", basis, columns, account_id=account_id)
+            assert found == pytest.approx(expected)
 
 
 def test_windows_end_where_the_newest_reading_ends() -> None:
