@@ -19,6 +19,7 @@ from usage_pipeline.sql_builds import build
 from usage_pipeline.sql_models import load_models
 from usage_pipeline.warehouse import Warehouse
 from usage_pipeline_tests.marts.factory import NOVA, SONNET, Store, arns, at
+from usage_pipeline_tests.pipeline_runs import instance_in_memory
 
 GEO_SONNET = f"us.{SONNET}"
 MILLION = 1_000_000
@@ -147,10 +148,8 @@ def test_the_effect_that_is_shown_is_what_the_next_run_makes_of_one_edit_without
     effect = effect_of(settings.warehouse_file, [row for _, row in saved.rows])
 
     warehouse = Warehouse(database=str(settings.warehouse_file))
-    with dg.DagsterInstance.ephemeral() as instance:
-        dg.materialize(
-            [raw_price_overrides], resources={"warehouse": warehouse, "settings": settings}, instance=instance
-        )
+    resources = {"warehouse": warehouse, "settings": settings}
+    dg.materialize([raw_price_overrides], resources=resources, instance=instance_in_memory())
     with duckdb.connect(str(settings.warehouse_file)) as con:
         before = con.execute("select sum(cost_usd) from marts.usage_daily where usage_date > '2026-10-15'").fetchone()
         build(con, load_models())

@@ -23,6 +23,7 @@ from usage_pipeline.reference import (
     read_rows,
 )
 from usage_pipeline.warehouse import Warehouse
+from usage_pipeline_tests.pipeline_runs import instance_in_memory
 
 ONE_ACCOUNT = "accounts:\n  - name: production\n    regions: [us-east-1]\n"
 HEADER = "term,product,subscription_tier,value,valid_from,valid_to,source\n"
@@ -142,7 +143,7 @@ def test_both_tables_are_written_in_one_step(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, "q_developer_terms: [{term: usd_per_seat, value: 17.10}]\n")
     resources = {"settings": settings, "warehouse": Warehouse(database=str(settings.warehouse_file))}
 
-    result = dg.materialize([raw_q_developer_terms], resources=resources, instance=dg.DagsterInstance.ephemeral())
+    result = dg.materialize([raw_q_developer_terms], resources=resources, instance=instance_in_memory())
 
     assert result.success
     with duckdb.connect(str(settings.warehouse_file), read_only=True) as con:

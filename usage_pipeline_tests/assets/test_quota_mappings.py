@@ -11,6 +11,7 @@ from usage_pipeline.config import Settings
 from usage_pipeline.raw_tables import QUOTA_MAPPINGS, QUOTA_OVERRIDES, SERVICE_QUOTAS
 from usage_pipeline.warehouse import Warehouse, arrow_schema, replace_all
 from usage_pipeline_tests.marts.factory import NOVA, SONNET, Store, arns, at
+from usage_pipeline_tests.pipeline_runs import instance_in_memory
 
 ON_DEMAND_NOVA = "On-demand model inference tokens per minute for Amazon Nova Lite"
 DEPLOYED_NOVA = "(Model customization) Sum of on demand custom model deployment tokens per minute for Amazon Nova Lite"
@@ -191,7 +192,7 @@ def read_overrides_by_asset(folder: Path, **options: str) -> tuple[dg.ExecuteInP
     result = dg.materialize(
         [raw_quota_overrides],
         resources={"warehouse": warehouse, "settings": settings},
-        instance=dg.DagsterInstance.ephemeral(),
+        instance=instance_in_memory(),
         raise_on_error=False,
     )
     with warehouse.connect() as con:

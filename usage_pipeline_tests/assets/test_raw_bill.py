@@ -19,6 +19,7 @@ from usage_pipeline.prices.product_names import ModelNames
 from usage_pipeline.quotas.model_names import FoundationModel
 from usage_pipeline.warehouse import Warehouse
 from usage_pipeline_tests.empty_warehouse import empty_warehouse_resource
+from usage_pipeline_tests.pipeline_runs import instance_in_memory
 
 NOVA = "amazon.nova-lite-v1:0"
 SONNET = "anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -83,10 +84,9 @@ class Pipeline:
 
 
 @pytest.fixture(scope="module")
-def instance() -> Iterator[dg.DagsterInstance]:
+def instance() -> dg.DagsterInstance:
     """Where the runs of all tests are noted; what an asset does depends on the warehouse alone."""
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
+    return instance_in_memory()
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from usage_pipeline.reference import ReferenceDataError
 from usage_pipeline.warehouse import Warehouse
 from usage_pipeline_tests.aws.canned_aws import connect_answers, error
 from usage_pipeline_tests.empty_warehouse import empty_warehouse_resource
+from usage_pipeline_tests.pipeline_runs import instance_in_memory
 
 NOVA = "amazon.nova-lite-v1:0"
 HEADER = (
@@ -115,10 +116,9 @@ class Pipeline:
 
 
 @pytest.fixture(scope="module")
-def instance() -> Iterator[dg.DagsterInstance]:
+def instance() -> dg.DagsterInstance:
     """Where the runs of all tests are noted; what an asset does depends on the warehouse alone."""
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
+    return instance_in_memory()
 
 
 @cache

@@ -9,6 +9,7 @@ from usage_pipeline.checks.evaluation import RuleResults
 from usage_pipeline.checks.rules import Rule, evaluate
 from usage_pipeline.warehouse import Warehouse
 from usage_pipeline_tests.checks.faults import FAULTS
+from usage_pipeline_tests.pipeline_runs import instance_in_memory
 
 
 def run_checks(warehouse: Warehouse, *, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:
@@ -18,7 +19,9 @@ def run_checks(warehouse: Warehouse, *, raise_on_error: bool = True) -> dg.Execu
         jobs=[job],
         resources={"warehouse": warehouse, "rule_results": RuleResults()},
     )
-    return definitions.resolve_job_def("checks").execute_in_process(raise_on_error=raise_on_error)
+    return definitions.resolve_job_def("checks").execute_in_process(
+        instance=instance_in_memory(), raise_on_error=raise_on_error
+    )
 
 
 def test_a_result_says_first_how_many_rows_contradict_and_writes_every_value_as_text() -> None:

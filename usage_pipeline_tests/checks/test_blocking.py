@@ -17,6 +17,7 @@ from usage_pipeline.config import Settings, load_settings
 from usage_pipeline.warehouse import Warehouse
 from usage_pipeline_tests.checks.faults import FAULTS
 from usage_pipeline_tests.checks.healthy import GEO_POOL
+from usage_pipeline_tests.pipeline_runs import instance_in_memory
 
 
 @pytest.fixture
@@ -27,16 +28,19 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def publish(warehouse: Warehouse, settings: Settings, rules: Sequence[Rule] = ALL_RULES) -> dg.ExecuteInProcessResult:
-    return dg.materialize(
-        [
-            alert_deliveries,
-            build_check_results_asset([], rules),
-            build_findings_asset(rules),
-            published_usage,
-        ],
-        resources={"warehouse": warehouse, "settings": settings, "rule_results": RuleResults()},
-        raise_on_error=False,
-    )
+    # As `run` does, so that not every step opens and prepares the file.
+    with warehouse.kept_open():
+        return dg.materialize(
+            [
+                alert_deliveries,
+                build_check_results_asset([], rules),
+                build_findings_asset(rules),
+                published_usage,
+            ],
+            resources={"warehouse": warehouse, "settings": settings, "rule_results": RuleResults()},
+            instance=instance_in_memory(),
+            raise_on_error=False,
+        )
 
 
 def with_fault(warehouse: Warehouse, rule_name: str) -> None:

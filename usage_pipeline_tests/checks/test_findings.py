@@ -16,6 +16,7 @@ from usage_pipeline.warehouse import Warehouse
 from usage_pipeline_tests.checks.every_rule import EVERY_RULE, settings_with_alerts
 from usage_pipeline_tests.checks.faults import FAULTS
 from usage_pipeline_tests.checks.healthy import GEO_POOL, NOW
+from usage_pipeline_tests.pipeline_runs import instance_in_memory
 
 RULES = [rule for rule in EVERY_RULE if rule.name in ("no_pool_is_throttled_too_often", "every_alert_was_delivered")]
 
@@ -26,6 +27,7 @@ def run(warehouse: Warehouse, settings: Settings, day: int) -> dict[str, Any]:
     done = dg.materialize(
         [alert_deliveries, build_check_results_asset([alert_deliveries.key], RULES), build_findings_asset(RULES)],
         resources={"warehouse": warehouse, "settings": now, "rule_results": RuleResults()},
+        instance=instance_in_memory(),
     )
     assert done.success
     with warehouse.connect() as con:
