@@ -8,17 +8,13 @@ import duckdb
 import pytest
 
 from usage_pipeline.planning.reservations import held_by_minute
-from usage_pipeline.sandbox import MARKER, RunningSandbox
+from usage_pipeline.sandbox import MARKER
 from usage_pipeline_tests.pipeline_runs import (
     DAYS,
     FIRST_DAY,
     MEASURES,
-    METRICS,
-    TODAY,
     WholeRun,
-    contents,
     rows_that_differ,
-    run,
 )
 
 
@@ -232,13 +228,3 @@ def test_only_the_planned_faults_fail_a_check(whole_run: WholeRun) -> None:
         "no pool is throttled too often",
         "no pool stays close to its quota",
     }
-
-
-def test_metrics_of_finished_days_are_not_asked_for_again(whole_run: WholeRun, organisation: RunningSandbox) -> None:
-    settings = whole_run.settings
-    before = contents(settings.warehouse_file)
-
-    assert run(settings, organisation, FIRST_DAY, TODAY - dt.timedelta(days=1), METRICS).succeeded
-
-    assert contents(settings.warehouse_file) == before
-    assert organisation.call_counts.get("cloudwatch.GetMetricData", 0) == 0

@@ -1,13 +1,19 @@
-"""Whole days that are not one clean run: one by one, killed, and AWS is slow, denies or cannot be reached."""
+"""Whole days that are not one clean run: one by one, killed, and AWS denies, cannot be reached or answers in part."""
 
+import datetime as dt
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from unittest import mock
 
 import duckdb
 import pytest
+from botocore.client import BaseClient
 from typer.testing import CliRunner, Result
 
 from usage_pipeline.cli import app
@@ -16,8 +22,8 @@ from usage_pipeline.runs import RunOutcome
 from usage_pipeline.sandbox import RunningSandbox
 from usage_pipeline_tests.pipeline_runs import (
     DAYS,
+    FIRST_DAY,
     MEASURES,
-    METRICS,
     TODAY,
     UNTIL_MODELS,
     WholeRun,
@@ -27,7 +33,6 @@ from usage_pipeline_tests.pipeline_runs import (
     rows_that_differ,
     run,
     write_demo_settings,
-    write_settings,
 )
 
 REPOSITORY = Path(__file__).parents[1]
@@ -39,8 +44,8 @@ UNREACHABLE_ACCOUNT = """\
     regions: [us-east-1]
 """
 
-STATUS = "account_id, region, source, partition_date, status, error_text, row_count, covered_until"
-"""What `ops.source_status` says of a reading but when and by which run."""
+DENIED = ("444455556666", "eu-west-1")
+"""Account and Region whose metrics are denied at first."""
 
 # First what needs no whole run to compare with, or only at its end: another process may be making it.
 
@@ -49,12 +54,83 @@ STATUS = "account_id, region, source, partition_date, status, error_text, row_co
 def troubled_run(
     _organisation: RunningSandbox, truth_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Settings, RunOutcome]:
-    """Today, with one scope whose metrics are denied, and a third account that cannot be reached at all."""
+    """A first day, with one scope whose metrics are denied, and a third account that cannot be reached at all."""
     settings = write_demo_settings(tmp_path_factory.mktemp("troubled"), truth_file.parent, UNREACHABLE_ACCOUNT)
-    _organisation.set_faults(["denied:cloudwatch:444455556666:eu-west-1", "denied:sts:999999999999:us-east-1"])
-    outcome = run(settings, _organisation, TODAY, TODAY)
+    _organisation.set_faults([f"denied:cloudwatch:{':'.join(DENIED)}", "denied:sts:999999999999:us-east-1"])
+    outcome = run(settings, _organisation, FIRST_DAY, FIRST_DAY)
     _organisation.set_faults([])
     return settings, outcome
+
+
+class DaysOneByOne(NamedTuple):
+    """A warehouse of days run one by one, and what was said and asked."""
+
+    settings: Settings
+    after_kills: Result
+    """Of the command that runs the second day, whose runs before were all killed."""
+    at_last: Result
+    """Of the command that runs today, and both days before once more."""
+    asked_at_last: set[tuple[str, dt.date]]
+    """Regions and days of whose metrics the last command asked."""
+
+
+@pytest.fixture(scope="module")
+def days_one_by_one(
+    _organisation: RunningSandbox,
+    truth_file: Path,
+    troubled_run: tuple[Settings, RunOutcome],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> DaysOneByOne:
+    """After the troubled day: killed runs of a second one, that day, and a last run over all with today.
+
+    What was denied is allowed by now. The account that cannot be reached is no longer configured, and what would be
+    told of it as history is deleted, with all findings. At last AWS is busy and answers in part. Only the last run
+    makes what follows from all tables. The second day is over: what is once noted as read is never asked for again.
+    """
+    folder = tmp_path_factory.mktemp("days")
+    shutil.copytree(troubled_run[0].data_folder, folder, dirs_exist_ok=True)
+    settings = write_demo_settings(folder, truth_file.parent)
+    with duckdb.connect(str(settings.warehouse_file)) as con:
+        con.execute(
+            """
+            delete from ops.source_status where account_name = 'unreachable';
+            delete from raw.scopes where account_name = 'unreachable';
+            delete from ops.findings;
+            """
+        )
+    configuration = str(folder / "usage_pipeline.yaml")
+    first, second, today = DAYS
+
+    kill = [sys.executable, "-m", "usage_pipeline_tests.killed_runs", configuration, str(second)]
+    # macOS's own look-up of a proxy does not bear a fork.
+    environment = {**os.environ, **_organisation.environment, "no_proxy": "*"}
+    killed = subprocess.run(kill, env=environment, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, check=False)
+    assert killed.returncode == 0, killed.stderr
+
+    command, environment = ["run", "--config", configuration], dict(_organisation.environment)
+    with daily_job_of(UNTIL_MODELS):
+        after_kills = CliRunner().invoke(app, [*command, "--date", str(second)], env=environment)
+    have_great_expectations_here()
+    _organisation.set_faults(["partial_data:3", "throttled:cloudwatch:5"])
+    with metrics_asked() as asked:
+        at_last = CliRunner().invoke(app, [*command, "--from", str(first), "--to", str(today)], env=environment)
+    _organisation.set_faults([])
+    return DaysOneByOne(settings, after_kills, at_last, asked)
+
+
+@contextmanager
+def metrics_asked() -> Generator[set[tuple[str, dt.date]]]:
+    """Regions and days of whose metrics CloudWatch is asked meanwhile, by this process."""
+    asked: set[tuple[str, dt.date]] = set()
+    call = BaseClient._make_api_call
+
+    def noting(client: Any, operation: str, arguments: Any) -> Any:
+        if operation == "GetMetricData":
+            asked.add((client.meta.region_name, arguments["StartTime"].date()))
+        return call(client, operation, arguments)
+
+    with mock.patch.object(BaseClient, "_make_api_call", noting):
+        yield asked
 
 
 def test_an_account_that_cannot_be_reached_hides_no_other(troubled_run: tuple[Settings, RunOutcome]) -> None:
@@ -73,46 +149,8 @@ def test_an_account_that_cannot_be_reached_hides_no_other(troubled_run: tuple[Se
     assert accounts == [("111122223333",), ("444455556666",)]
 
 
-class DaysOneByOne(NamedTuple):
-    """A warehouse of days run one by one, and what two commands said."""
-
-    settings: Settings
-    after_kills: Result
-    """Of the command that runs the second day, whose runs before were all killed."""
-    at_last: Result
-    """Of the command that runs everything for today, and for both days before once more."""
-
-
-@pytest.fixture(scope="module")
-def days_one_by_one(
-    _organisation: RunningSandbox, truth_file: Path, tmp_path_factory: pytest.TempPathFactory
-) -> DaysOneByOne:
-    """A first day, killed runs of a second, that day, and a last run over all with today, which alone is not stored.
-
-    Only the last makes what follows from all tables. The killed runs find a day that is stored, and a second one that
-    is finished: what is once noted of it is never asked for again.
-    """
-    settings = write_demo_settings(tmp_path_factory.mktemp("days"), truth_file.parent)
-    configuration = str(settings.data_folder / "usage_pipeline.yaml")
-    first, second, today = DAYS
-    assert run(settings, _organisation, first, first, UNTIL_MODELS).succeeded
-
-    kill = [sys.executable, "-m", "usage_pipeline_tests.killed_runs", configuration, str(second)]
-    # macOS's own look-up of a proxy does not bear a fork.
-    environment = {**os.environ, **_organisation.environment, "no_proxy": "*"}
-    killed = subprocess.run(kill, env=environment, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, check=False)
-    assert killed.returncode == 0, killed.stderr
-
-    command, environment = ["run", "--config", configuration], dict(_organisation.environment)
-    with daily_job_of(UNTIL_MODELS):
-        after_kills = CliRunner().invoke(app, [*command, "--date", str(second)], env=environment)
-    have_great_expectations_here()
-    at_last = CliRunner().invoke(app, [*command, "--from", str(first), "--to", str(today)], env=environment)
-    return DaysOneByOne(settings, after_kills, at_last)
-
-
 def test_a_run_after_killed_ones_says_that_they_were_not_over(days_one_by_one: DaysOneByOne) -> None:
-    settings, after_kills, at_last = days_one_by_one
+    settings, after_kills, at_last, _ = days_one_by_one
 
     assert after_kills.exit_code == 0, after_kills.output
     assert "ended before it was over" in after_kills.output
@@ -121,33 +159,21 @@ def test_a_run_after_killed_ones_says_that_they_were_not_over(days_one_by_one: D
     assert str(settings.report_html) in at_last.output
 
 
-def test_days_one_by_one_killed_runs_and_days_run_again_give_the_same_tables_as_one_range(
+def test_of_a_day_that_is_over_only_what_was_denied_is_asked_again(days_one_by_one: DaysOneByOne) -> None:
+    asked = days_one_by_one.asked_at_last
+
+    assert {(region, day) for region, day in asked if day < TODAY} == {(DENIED[1], FIRST_DAY)}
+    assert {region for region, day in asked if day == TODAY} == {"us-east-1", "ap-northeast-1", "eu-west-1"}
+
+
+def test_days_one_by_one_and_their_troubles_end_in_the_same_tables_as_one_range(
     days_one_by_one: DaysOneByOne, whole_run: WholeRun
 ) -> None:
     settings, whole = days_one_by_one.settings, whole_run.settings
 
     assert_same_contents(settings.warehouse_file, whole.warehouse_file)
     assert_same_contents(settings.published_file, whole.published_file)
-
-
-def test_passing_troubles_of_aws_change_nothing(
-    whole_run: WholeRun, organisation: RunningSandbox, tmp_path: Path
-) -> None:
-    whole = whole_run.settings
-    settings = write_settings(tmp_path)
-    organisation.set_faults(["partial_data:3", "throttled:cloudwatch:5"])
-
-    assert run(settings, organisation, only=METRICS).succeeded
-
     with duckdb.connect(str(settings.warehouse_file), read_only=True) as con:
-        con.execute(f"attach '{whole.warehouse_file}' as whole (read_only)")
-        for query in (
-            "from {}raw.cloudwatch_metrics",
-            "from {}raw.max_tokens_metric",
-            "from {}ops.cloudwatch_series",
-            f"select {STATUS} from {{}}ops.source_status where source in ('cloudwatch_metrics', 'max_tokens_metric')",
-        ):
-            assert rows_that_differ(con, query.format(""), query.format("whole.")) == []
         assert con.execute("select count(*) > 50_000 from raw.cloudwatch_metrics").fetchone() == (True,)
 
 
@@ -172,7 +198,7 @@ def test_a_denied_scope_leaves_the_others_whole_and_fails_its_check(
             f"select {MEASURES} from marts.usage_minutely",
             f"""
             select {MEASURES} from whole.marts.usage_minutely
-            where region <> 'eu-west-1' and usage_date = '{TODAY}'
+            where region <> 'eu-west-1' and usage_date = '{FIRST_DAY}'
             """,
         )
         covered = con.execute(
