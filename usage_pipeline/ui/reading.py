@@ -1,7 +1,7 @@
-"""What the pages read: the published file, opened for each reading and remembered until the file is replaced.
+"""What the pages read: the published file, remembered until the file is replaced.
 
 Here: which file it is, and remembering what was read. Not here: queries (`pages/`, `report/`), what the filters do to
-the tables (`published_tables.py`). The warehouse is never opened.
+the tables (`published_tables.py`), how long a file stays open (`open_files.py`). The warehouse is never opened.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,8 @@ from typing import Any, TypeVar, cast
 import duckdb
 import streamlit as st
 
-from usage_pipeline.ui.published_tables import Filters, opened
+from usage_pipeline.ui.open_files import OpenFiles
+from usage_pipeline.ui.published_tables import Filters
 
 T = TypeVar("T")
 
@@ -61,8 +62,14 @@ def _remembered(
     arguments: tuple[Any, ...],
     _reader: Callable[..., Any],
 ) -> Any:
-    with opened(file.path, filters) as con:
+    with _open_files().connection(file, filters) as con:
         return _reader(con, *arguments)
+
+
+@st.cache_resource(show_spinner=False)
+def _open_files() -> OpenFiles:
+    """One for all who look."""
+    return OpenFiles()
 
 
 def has_table(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
