@@ -133,43 +133,51 @@ def test_of_two_readings_of_one_moment_the_later_one_counts(con: duckdb.DuckDBPy
 _said = st.dictionaries(st.sampled_from(["L-1", "L-2"]), st.sampled_from([None, 0.0, 1.0, 2.0]), min_size=1)
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 6), _said), max_size=6))
+SCOPES = [Scope("111122223333", "production", f"region-{number}", "aws") for number in range(5)]
+"""Each has a history of its own, which takes no longer than one of one scope; no history hears of another."""
+
+
+def history_of(con: duckdb.DuckDBPyConnection, scope: Scope) -> list[tuple[str, object, float, float | None]]:
+    """Code, value, first hour and end, by code and first hour."""
+    rows = con.execute(
+        "select quota_code, limit_value, valid_from, valid_to from raw.service_quotas where region = ? order by 1, 3",
+        [scope.region],
+    ).fetchall()
+    return [(code, value, hours_of(start) or 0.0, hours_of(end)) for code, value, start, end in rows]
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 6), st.tuples(*[st.none() | _said] * len(SCOPES))), max_size=10))
 def test_in_any_order_of_readings_a_code_has_one_open_row_at_most_and_no_two_overlap(
-    readings: list[tuple[int, Said]],
+    readings: list[tuple[int, tuple[Said | None, ...]]],
 ) -> None:
     con = empty_history()
-    for number, said in readings:
-        store_quotas(con, [read(said)], hour(number))
-    rows = history(con)
+    for number, said_of_scopes in readings:
+        answers = zip(SCOPES, said_of_scopes, strict=True)
+        store_quotas(con, [read(said, scope) for scope, said in answers if said is not None], hour(number))
 
-    ends: dict[object, float] = {}
-    for code, _, start, end in sorted(rows, key=lambda row: (str(row[0]), row[2])):
-        assert isinstance(start, float)
-        assert start >= ends.get(code, 0.0)
-        ends[code] = end if isinstance(end, float) else float("inf")
-        assert ends[code] > start
+    for scope in SCOPES:
+        ends: dict[str, float] = {}
+        for code, _, start, end in history_of(con, scope):
+            assert start >= ends.get(code, 0.0)
+            ends[code] = float("inf") if end is None else end
+            assert ends[code] > start
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.lists(_said, min_size=1, max_size=6))
-def test_readings_in_their_own_order_give_back_what_each_of_them_said(readings: list[Said]) -> None:
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.tuples(*[_said] * len(SCOPES)), min_size=1, max_size=6))
+def test_readings_in_their_own_order_give_back_what_each_of_them_said(readings: list[tuple[Said, ...]]) -> None:
     con = empty_history()
-    for number, said in enumerate(readings):
-        store_quotas(con, [read(said)], hour(number))
-    held = [
-        con.execute(
-            """
-            select quota_code, limit_value from raw.service_quotas
-            where valid_from <= $at and (valid_to is null or valid_to > $at)
-            """,
-            {"at": hour(number)},
-        ).fetchall()
-        for number in range(len(readings))
-    ]
-    rows = sorted(history(con), key=lambda row: (str(row[0]), row[2]))
+    for number, said_of_scopes in enumerate(readings):
+        store_quotas(con, list(map(read, said_of_scopes, SCOPES)), hour(number))
 
-    assert [dict(said) for said in held] == readings
-    # Two rows of a code that follow each other without a gap say different things.
-    for (code, value, _, end), (next_code, next_value, start, _) in pairwise(rows):
-        assert (code, value, end) != (next_code, next_value, start)
+    for scope, readings_of_scope in zip(SCOPES, zip(*readings, strict=True), strict=True):
+        rows = history_of(con, scope)
+        held = [
+            {code: value for code, value, start, end in rows if start <= number and (end is None or end > number)}
+            for number in range(len(readings))
+        ]
+        assert held == list(readings_of_scope)
+        # Two rows of a code that follow each other without a gap say different things.
+        for (code, value, _, end), (next_code, next_value, start, _) in pairwise(rows):
+            assert (code, value, end) != (next_code, next_value, start)
