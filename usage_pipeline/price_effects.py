@@ -17,7 +17,6 @@ from usage_pipeline.attached_file import attached
 from usage_pipeline.prices.overrides import PriceOverride
 from usage_pipeline.raw_tables import PRICE_OVERRIDES
 from usage_pipeline.sql_models import MODELS_FOLDER
-from usage_pipeline.warehouse import arrow_schema
 
 EFFECT_DAYS = 30
 """Days up to the newest logged one whose cost is compared."""
@@ -212,6 +211,9 @@ def _total_after(total: Decimal | None, changed: Sequence[ModelEffect]) -> Decim
 
 def _make_prices(con: duckdb.DuckDBPyConnection, overrides: Sequence[PriceOverride]) -> None:
     """Make the tables of prices as the overrides have them, and the models for which they differ from published."""
+    # It brings Dagster along, for which the dashboard would wait a second before its first page.
+    from usage_pipeline.warehouse import arrow_schema
+
     for schema in ("raw", "staging", "intermediate", "marts"):
         con.execute(f"create schema memory.{schema}")
     rows = pa.Table.from_pylist([row.model_dump() for row in overrides], schema=arrow_schema(PRICE_OVERRIDES))
