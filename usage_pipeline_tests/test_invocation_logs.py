@@ -27,6 +27,7 @@ from usage_pipeline_tests.pipeline_runs import (
     CONFIGURATION,
     DAYS,
     FIRST_DAY,
+    ONE_SCOPE,
     TODAY,
     contents,
     instance_in_memory,
@@ -232,13 +233,24 @@ def test_days_one_by_one_in_any_order_give_the_same_tables(
     assert {name: ours[name] for name in compared} == {name: expected[name] for name in compared}
 
 
-def test_damaged_objects_give_what_is_readable_and_fail_their_checks_until_they_are_mended(
-    settings: Settings, organisation: RunningSandbox, truth_file: Path
+def files_with_text(settings: Settings) -> list[Path]:
+    """Files of the data folder that hold text of a prompt or an answer."""
+    with duckdb.connect(str(settings.warehouse_file)) as con:
+        con.execute("checkpoint")
+    return [path for path in settings.data_folder.rglob("*") if path.is_file() and MARKER.encode() in path.read_bytes()]
+
+
+def test_damaged_objects_give_what_is_readable_and_no_text_and_fail_their_checks_until_they_are_mended(
+    settings: Settings, organisation: RunningSandbox, truth_file: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     organisation.set_faults(["truncated_log", "malformed_log_line"])
 
     assert read(settings, organisation, YESTERDAY)
 
+    written = capfd.readouterr()
+    assert MARKER not in written.out + written.err
+    assert ask(settings, "select count(*) from ops.quarantined_records") == [(2,)]
+    assert files_with_text(settings) == []
     assert failed_checks(settings) == {"every_log_object_is_whole", "no_record_was_quarantined"}
     notes = ask(
         settings,
@@ -344,39 +356,20 @@ def test_a_place_that_the_configuration_names_is_read_without_asking_bedrock(
 
 
 def test_no_text_of_a_body_is_kept_anywhere(whole: Settings) -> None:
-    with duckdb.connect(str(whole.warehouse_file)) as con:
-        con.execute("checkpoint")
-    kept = [path for path in whole.data_folder.rglob("*") if path.is_file() and MARKER.encode() in path.read_bytes()]
-    assert kept == []
+    assert files_with_text(whole) == []
     with duckdb.connect(str(whole.warehouse_file), read_only=True) as con:
         for name in (name for name in STORED_TABLES if name.startswith(("raw.", "ops."))):
             found = con.execute(f"select count(*) from {name} as t where t::varchar like '%{MARKER}%'").fetchone()
             assert found == (0,), name
 
 
-def test_objects_that_a_killed_run_left_unread_go_with_the_next(
-    settings: Settings, organisation: RunningSandbox
-) -> None:
+def test_objects_that_a_killed_run_left_unread_go_with_the_next(tmp_path: Path, organisation: RunningSandbox) -> None:
+    settings = write_settings(tmp_path, ONE_SCOPE)
     left = settings.data_folder / "unread_logs" / "0.log"
     left.parent.mkdir(parents=True)
     left.write_text(MARKER)
 
     assert read(settings, organisation, TODAY, TODAY)
 
+    assert ask(settings, "select count(*) > 0 from raw.invocations") == [(True,)]
     assert not left.parent.exists()
-
-
-def test_damaged_records_leave_no_text_either(
-    settings: Settings, organisation: RunningSandbox, capfd: pytest.CaptureFixture[str]
-) -> None:
-    organisation.set_faults(["truncated_log", "malformed_log_line"])
-
-    assert read(settings, organisation, YESTERDAY, YESTERDAY)
-
-    written = capfd.readouterr()
-    assert MARKER not in written.out + written.err
-    with duckdb.connect(str(settings.warehouse_file)) as con:
-        con.execute("checkpoint")
-        assert con.execute("select count(*) from ops.quarantined_records").fetchone() == (2,)
-    kept = [path for path in settings.data_folder.rglob("*") if path.is_file() and MARKER.encode() in path.read_bytes()]
-    assert kept == []
