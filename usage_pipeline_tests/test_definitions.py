@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -349,6 +350,20 @@ def test_a_refreshing_job_asks_for_its_catalogue_and_makes_what_follows(
     assert {"raw/quota_mappings", "marts/quota_headroom", "ops/check_results", "published/report"} <= made
 
 
+@pytest.fixture(scope="module")
+def _instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("instance"))) as instance:
+        yield instance
+
+
+@pytest.fixture
+def instance(_instance: dg.DagsterInstance) -> Iterator[dg.DagsterInstance]:
+    """One on disk, as a tick opens it by its folder; of runs it has those that the test adds."""
+    yield _instance
+    for run in _instance.get_runs():
+        _instance.delete_run(run.run_id)
+
+
 @functools.cache
 def quota_schedule(hours: int) -> tuple[dg.RepositoryDefinition, dg.ScheduleDefinition]:
     settings = load_settings(CONFIGURATION).model_copy(update={"quota_refresh_hours": hours})
@@ -359,14 +374,13 @@ def quota_schedule(hours: int) -> tuple[dg.RepositoryDefinition, dg.ScheduleDefi
 @pytest.mark.parametrize(
     ("hours", "cron"), [(3, "45 0,3,6,9,12,15,18,21 * * *"), (10, "45 0,10,20 * * *"), (24, "45 0 * * *")]
 )
-def test_quotas_are_read_every_few_hours_for_the_day_of_the_tick(hours: int, cron: str, tmp_path: Path) -> None:
+def test_quotas_are_read_every_few_hours_for_the_day_of_the_tick(
+    hours: int, cron: str, instance: dg.DagsterInstance
+) -> None:
     repository, schedule = quota_schedule(hours)
     tick = dt.datetime(2026, 1, 5, 9, 45, tzinfo=dt.UTC)
 
-    with (
-        dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
-        dg.build_schedule_context(instance, scheduled_execution_time=tick, repository_def=repository) as context,
-    ):
+    with dg.build_schedule_context(instance, scheduled_execution_time=tick, repository_def=repository) as context:
         (request,) = schedule.evaluate_tick(context).run_requests or ()
 
     assert (schedule.job_name, schedule.cron_schedule, schedule.execution_timezone) == (REFRESH_QUOTAS_JOB, cron, "UTC")
@@ -386,15 +400,14 @@ def test_quotas_are_read_every_few_hours_for_the_day_of_the_tick(hours: int, cro
     ],
 )
 def test_quotas_are_left_out_while_another_run_is_under_way(
-    status: dg.DagsterRunStatus, hours_after_its_start: int, is_left_out: bool, tmp_path: Path
+    status: dg.DagsterRunStatus, hours_after_its_start: int, is_left_out: bool, instance: dg.DagsterInstance
 ) -> None:
     repository, schedule = quota_schedule(3)
     tick = dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours_after_its_start)
 
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        run = instance.add_run(dg.DagsterRun(job_name=DAILY_JOB, status=status))
-        with dg.build_schedule_context(instance, scheduled_execution_time=tick, repository_def=repository) as context:
-            evaluated = schedule.evaluate_tick(context)
+    run = instance.add_run(dg.DagsterRun(job_name=DAILY_JOB, status=status))
+    with dg.build_schedule_context(instance, scheduled_execution_time=tick, repository_def=repository) as context:
+        evaluated = schedule.evaluate_tick(context)
 
     sentence = f"Run {run.run_id} of daily is under way; quotas are read at the next tick."
     assert evaluated.skip_message == (sentence if is_left_out else None)
