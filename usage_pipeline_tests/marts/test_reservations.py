@@ -1,6 +1,7 @@
 """What a pool's calls in flight hold, minute by minute."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,6 +69,7 @@ def found(
     calls: list[dict[str, Any]],
     minutes: list[dict[str, Any]],
     columns: str = "reserved_tokens, source",
+    profiles: Sequence[Mapping[str, str]] = ({"pool_id": POOL, "profile_id": GEO_SONNET},),
 ) -> list[tuple[Any, ...]]:
     """Minute after noon, and the columns."""
     return model.over(
@@ -75,7 +77,7 @@ def found(
             "marts.invocations": calls,
             "marts.usage_minutely": minutes,
             "staging.stg_cloudwatch_periods": [cloudwatch(each) for each in minutes],
-            "intermediate.int_profiles_rated": [{**SCOPE, "profile_id": GEO_SONNET}],
+            "intermediate.int_profiles_rated": [{**SCOPE, **profile} for profile in profiles],
         },
         f"select date_diff('minute', timestamp '{NOON}', ts) as minute, {columns} from model order by 1",
     )
@@ -185,22 +187,32 @@ def test_an_absurd_latency_ends_at_midnight(model: OneModel) -> None:
     assert rows[-1][:2] == (719, 100)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    calls=st.lists(
-        st.tuples(st.integers(0, 240), st.sampled_from([1, 900, 10_000, 60_000, 150_000]), st.integers(0, 50)),
-        min_size=1,
-        max_size=15,
-    )
+CALLS = st.lists(
+    st.tuples(st.integers(0, 240), st.sampled_from([1, 900, 10_000, 60_000, 150_000]), st.integers(0, 50)),
+    min_size=1,
+    max_size=15,
 )
-def test_sql_and_plan_say_the_same(calls: list[tuple[int, int, int]], model: OneModel) -> None:
-    start, duration, reserved = np.array(calls, dtype=np.int64).T
-    expected = held_by_minute(start * 1000, duration, reserved, 0, 10).tolist()
-    started = Counter((start // 60).tolist())
-    rows = found(model, [call(*each) for each in calls], [minute(*each) for each in started.items()])
-    # A minute into which no call runs has no row.
-    held = {number: tokens for number, tokens, _ in rows}
-    assert [held.get(number, 0) for number in range(10)] == expected
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(CALLS, min_size=5, max_size=5))
+def test_sql_and_plan_say_the_same(model: OneModel, calls_of_pools: list[list[tuple[int, int, int]]]) -> None:
+    # A pool for each, so that one statement answers for all.
+    profiles = [{"pool_id": f"{POOL}-{number}", "profile_id": f"search-{number}"} for number in range(5)]
+    calls: list[dict[str, Any]] = []
+    minutes: list[dict[str, Any]] = []
+    for profile, calls_of_pool in zip(profiles, calls_of_pools, strict=True):
+        calls += [call(*each, **profile) for each in calls_of_pool]
+        started = Counter(start // 60 for start, _, _ in calls_of_pool)
+        minutes += [minute(*each, **profile) for each in started.items()]
+    rows = found(model, calls, minutes, "pool_id, reserved_tokens, source", profiles)
+
+    for profile, calls_of_pool in zip(profiles, calls_of_pools, strict=True):
+        start, duration, reserved = np.array(calls_of_pool, dtype=np.int64).T
+        expected = held_by_minute(start * 1000, duration, reserved, 0, 10).tolist()
+        # A minute into which no call runs has no row.
+        held = {number: tokens for number, pool_id, tokens, _ in rows if pool_id == profile["pool_id"]}
+        assert [held.get(number, 0) for number in range(10)] == expected
     assert {source for *_, source in rows} == {"logs"}
 
 
