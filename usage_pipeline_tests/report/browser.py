@@ -6,11 +6,12 @@ Here: starting the browser, opening a report in it, reading its tables. Not here
 
 import os
 import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from usage_pipeline.report.anchors import pool_anchor
 
@@ -41,8 +42,8 @@ PATIENCE = 30_000
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
-DESKTOP = {"width": 1360, "height": 1000}
-PHONE = {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1360, "height": 1000}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 def find_chromium() -> str | None:
@@ -105,8 +106,30 @@ def open_report(browser: Browser, report_file: Path, fragment: str = "", **conte
 
 def values(cells: Any) -> list[float | None]:
     """The exact numbers behind the texts of table cells."""
-    texts = cells.evaluate_all("cells => cells.map(cell => cell.dataset.value)")
+    return numbers(cells.evaluate_all("cells => cells.map(cell => cell.dataset.value)"))
+
+
+def numbers(texts: Iterable[str | None]) -> list[float | None]:
+    """What stands behind the texts of cells, as numbers; None where nothing is known."""
     return [float(text) if text else None for text in texts]
+
+
+def rows(found: Any, key: str, names: Sequence[str] | None = None) -> list[tuple[str | None, list[str | None]]]:
+    """Of each table row the attribute `key` of its data, and the exact texts behind its cells of these columns, or all.
+
+    All in one question to the browser; one for each cell takes longer than everything else that a test does.
+    """
+    return found.evaluate_all(
+        """
+        (rows, [key, names]) => rows.map((row) => {
+            const cells = names
+                ? names.map((name) => row.querySelector(`td[data-column="${name}"]`))
+                : [...row.querySelectorAll("td[data-column]")];
+            return [row.dataset[key] ?? null, cells.map((cell) => cell.dataset.value ?? null)];
+        })
+        """,
+        [key, names],
+    )
 
 
 def column(opened_table: Any, name: str) -> list[str]:

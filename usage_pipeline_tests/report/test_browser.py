@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from playwright.sync_api import Browser, expect
 
-from usage_pipeline_tests.report.browser import PATIENCE, Opened, open_report, values
+from usage_pipeline_tests.report.browser import DESKTOP, PATIENCE, Opened, numbers, open_report, rows, values
 from usage_pipeline_tests.report.sample import (
     HOSTILE_NAME,
     HOSTILE_PROFILE,
@@ -40,10 +40,8 @@ def test_risk_table_equals_the_tables(opened: Opened, logged: duckdb.DuckDBPyCon
         order by pool_id
     """).fetchall()
     names = ("utilization_peak", "throttles", "consumed_tokens")
-    on_page: list[tuple[Any, ...]] = []
-    for row in opened.tab.locator("#pools tbody tr").all():
-        cells = [values(row.locator(f'td[data-column="{name}"]'))[0] for name in names]
-        on_page.append((row.get_attribute("data-pool"), *cells))
+    found = rows(opened.tab.locator("#pools tbody tr"), "pool", names)
+    on_page = [(pool, *numbers(cells)) for pool, cells in found]
     assert sorted(on_page, key=str) == sorted(in_tables, key=str)
 
 
@@ -65,10 +63,8 @@ def test_statistics_equal_the_table_in_every_window(
             [SONNET_POOL, window, basis, basis],
         ).fetchall()
     }
-    on_page = {
-        row.get_attribute("data-metric"): values(row.locator("td[data-column]"))
-        for row in opened.pool(SONNET_POOL).locator('[data-table="statistics"] tr[data-metric]').all()
-    }
+    found = rows(opened.pool(SONNET_POOL).locator('[data-table="statistics"] tr[data-metric]'), "metric")
+    on_page = {metric: numbers(cells) for metric, cells in found}
     assert on_page == in_table
     assert len(on_page) >= 14
 
@@ -218,15 +214,14 @@ def test_a_complete_page_hides_nothing_that_is_out_of_sight(opened: Opened) -> N
     assert opened.tab.locator("main > section").evaluate_all(kept_back) == 0
 
 
-def test_charts_follow_the_size_of_the_window(browser: Browser, logged_page: Path) -> None:
-    opened = open_report(browser, logged_page)
+def test_charts_follow_the_size_of_the_window(opened: Opened) -> None:
     figure = opened.figure(SONNET_POOL, "tpm")
     opened.tab.set_viewport_size({"width": 900, "height": 700})
     opened.tab.wait_for_function(
         "figure => figure.report.echart.getWidth() === figure.report.canvas.clientWidth", arg=figure.element_handle()
     )
     assert figure.evaluate("figure => figure.report.echart.getWidth()") < 860
-    opened.tab.context.close()
+    opened.tab.set_viewport_size(DESKTOP)
 
 
 def test_a_stretch_of_a_chart_can_be_drawn_larger_and_tells_its_values(browser: Browser, logged_page: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from usage_pipeline_tests.report.browser import Opened
+from usage_pipeline_tests.report.browser import Opened, rows
 from usage_pipeline_tests.report.cost_sample import HOSTILE_APPLICATION, HOSTILE_ROLE
 from usage_pipeline_tests.report.sample import LITE, SONNET
 
@@ -66,10 +66,11 @@ def test_rows_and_totals_are_the_tables(
 ) -> None:
     found = logged.execute(f"select {SUMS} from marts.usage_daily group by {column}").fetchall()
     (total,) = logged.execute(f"select {SUMS} from marts.usage_daily").fetchall()
-    rows, footer = table(opened, subject).locator("tbody tr"), table(opened, subject).locator("tfoot")
-    on_page = [decimals(exact(row, name)[0] for name in COLUMNS) for row in rows.all()]
+    footer = table(opened, subject).locator("tfoot")
+    on_page = [decimals(cells) for _, cells in rows(table(opened, subject).locator("tbody tr"), "name", list(COLUMNS))]
     assert sorted(on_page, key=str) == sorted((decimals(row) for row in found), key=str)
-    assert decimals(exact(footer, name)[0] for name in COLUMNS) == decimals(total)
+    ((_, in_footer),) = rows(footer.locator("tr"), "name", list(COLUMNS))
+    assert decimals(in_footer) == decimals(total)
 
 
 def test_values_of_a_tag_add_up_to_every_call(opened: Opened, logged: duckdb.DuckDBPyConnection) -> None:
