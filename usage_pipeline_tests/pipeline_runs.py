@@ -10,7 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Generator, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -110,6 +110,13 @@ class Unheard:
 def instance_in_memory() -> dg.DagsterInstance:
     """One for all runs of few assets that nobody looks for on disk: making its tables takes as long as such a run."""
     return dg.DagsterInstance.ephemeral()
+
+
+@contextmanager
+def commands_run_in_memory() -> Generator[None]:
+    """Let commands run on that instance, where nobody looks for what they leave on disk."""
+    with mock.patch("usage_pipeline.event_log.open_instance", return_value=nullcontext(instance_in_memory())):
+        yield
 
 
 ONE_SCOPE = """\

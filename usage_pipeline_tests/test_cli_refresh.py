@@ -1,6 +1,7 @@
 """The commands that read one catalogue anew: what they show, and what they leave alone."""
 
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -22,7 +23,7 @@ from usage_pipeline.raw_tables import FOUNDATION_MODELS
 from usage_pipeline.runs import any_day_was_asked
 from usage_pipeline.sandbox import RunningSandbox
 from usage_pipeline.warehouse import Warehouse, note_changed_days
-from usage_pipeline_tests.pipeline_runs import NOW, pointed_at, write_settings
+from usage_pipeline_tests.pipeline_runs import NOW, commands_run_in_memory, pointed_at, write_settings
 
 runner = CliRunner()
 
@@ -53,6 +54,12 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return write_settings(tmp_path)
+
+
+@pytest.fixture
+def _in_memory() -> Iterator[None]:
+    with commands_run_in_memory():
+        yield
 
 
 def refresh(organisation: RunningSandbox, what: str) -> str:
@@ -122,6 +129,7 @@ def test_refreshed_quotas_show_what_changed_and_who_did_not_answer(
         assert [run.job_name for run in instance.get_runs()] == ["refresh_quotas"]
 
 
+@pytest.mark.usefixtures("_in_memory")
 def test_refreshed_regions_show_which_are_enabled_and_which_are_read(
     organisation: RunningSandbox, settings: Settings
 ) -> None:
@@ -154,6 +162,7 @@ def test_refreshed_regions_show_which_are_enabled_and_which_are_read(
     assert services_called(organisation) <= {"sts", "account", "ec2"}
 
 
+@pytest.mark.usefixtures("_in_memory")
 def test_refreshed_models_show_what_is_new_and_those_in_use_that_aws_ends(
     organisation: RunningSandbox, settings: Settings
 ) -> None:
