@@ -46,7 +46,7 @@ def cost(store: Store) -> tuple[Decimal | None, str]:
     return store.row("select cost_usd, cost_status from marts.invocations")
 
 
-def test_a_hundred_thousand_tiny_calls_cost_what_their_tokens_cost(store: Store) -> None:
+def test_a_million_tiny_calls_cost_what_their_tokens_cost(store: Store) -> None:
     store.price("amazon.nova-micro-v1:0", "input", "0.035")
     store.price("amazon.nova-micro-v1:0", "output", "0.14")
     store.model("amazon.nova-micro-v1:0")
@@ -63,7 +63,7 @@ def test_a_hundred_thousand_tiny_calls_cost_what_their_tokens_cost(store: Store)
             'amazon.nova-micro-v1:0' as profile_id,
             10 as input_tokens,
             10 as output_tokens,
-        from range(100000)
+        from range(1000000)
         """
     )
     note_changed_days(store.con, INVOCATIONS.qualified_name, [DAY])
@@ -71,7 +71,7 @@ def test_a_hundred_thousand_tiny_calls_cost_what_their_tokens_cost(store: Store)
 
     for table in ("invocations", "usage_hourly", "usage_daily", "usage_monthly"):
         sums = f"select sum(cost_usd), sum(input_cost_usd), sum(output_cost_usd) from marts.{table}"
-        assert store.row(sums) == (Decimal("0.175"), Decimal("0.035"), Decimal("0.140"))
+        assert store.row(sums) == (Decimal("1.75"), Decimal("0.35"), Decimal("1.40"))
 
 
 TOKENS_AND_DOLLARS: list[tuple[dict[str, int], str]] = [
