@@ -1,20 +1,21 @@
-"""One small sandbox for all tests of this folder that only read from it."""
+"""One small sandbox for all tests of this folder that only read from it: the organisation of tests of whole days."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 import boto3
+import duckdb
 import pytest
 
-from usage_pipeline.sandbox import RunningSandbox, SandboxOptions, start_in_thread
+from usage_pipeline.sandbox import RunningSandbox, SandboxOptions
 from usage_pipeline.sandbox.account_data import AccountData, build_account_data
 from usage_pipeline.sandbox.moto_setup import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from usage_pipeline.sandbox.organisation import EXTERNAL_ID, ROLE_NAME
+from usage_pipeline_tests.pipeline_runs import NOW, ORGANISATION
 
-END = datetime.fromisoformat("2026-11-15T10:30")
-OPTIONS = SandboxOptions(days=2, seed=7, end=END)
+END = NOW
+OPTIONS = ORGANISATION
 
 
 class MakeClient(Protocol):
@@ -22,8 +23,9 @@ class MakeClient(Protocol):
 
 
 @pytest.fixture(scope="session")
-def two_days() -> AccountData:
-    return build_account_data(OPTIONS)
+def two_days(_organisation: RunningSandbox) -> AccountData:
+    """What the organisation that other tests run on was made from; tests only read it."""
+    return _organisation.data
 
 
 @pytest.fixture(scope="session")
@@ -32,14 +34,20 @@ def month() -> AccountData:
 
 
 @pytest.fixture(scope="session")
-def sandbox_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("sandbox")
+def sandbox_folder(truth_file: Path) -> Path:
+    return truth_file.parent
 
 
 @pytest.fixture(scope="session")
-def shared_sandbox(sandbox_folder: Path) -> Iterator[RunningSandbox]:
-    with start_in_thread(OPTIONS, sandbox_folder) as running:
-        yield running
+def shared_sandbox(_organisation: RunningSandbox) -> RunningSandbox:
+    return _organisation
+
+
+@pytest.fixture(scope="module")
+def truth(shared_sandbox: RunningSandbox, truth_file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The truth that the shared sandbox wrote."""
+    with duckdb.connect(str(truth_file), read_only=True) as connection:
+        yield connection
 
 
 @pytest.fixture

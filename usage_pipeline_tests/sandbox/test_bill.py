@@ -15,11 +15,11 @@ from usage_pipeline.assets.raw_prices import model_names
 from usage_pipeline.bill_files import read_bill
 from usage_pipeline.checks.bill import BILLED_COST_IS_ATTRIBUTED_WHOLE, COMPUTED_COST_AGREES_WITH_THE_BILL
 from usage_pipeline.checks.rules import evaluate
+from usage_pipeline.sandbox import RunningSandbox
 from usage_pipeline.sandbox.account_data import AccountData
-from usage_pipeline.sandbox.bill import BILL_FILES, DISCOUNTED_MODEL, GUARDRAIL, write_bill
+from usage_pipeline.sandbox.bill import BILL_FILES, DISCOUNTED_MODEL, GUARDRAIL
 from usage_pipeline.sandbox.organisation import ACCOUNTS, SCOPES, models, system_profiles
 from usage_pipeline.sandbox.prices import price_rows
-from usage_pipeline.sandbox.truth import write_truth
 from usage_pipeline.warehouse import arrow_schema, note_changed_days, replace_all
 from usage_pipeline_tests.marts.factory import Store
 
@@ -29,12 +29,9 @@ WITHOUT_DISCOUNT = f"model_id <> '{DISCOUNTED_MODEL}'"
 
 
 @pytest.fixture(scope="module")
-def folder(two_days: AccountData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(shared_sandbox: RunningSandbox, sandbox_folder: Path) -> Path:
     """The truth and the bill of two days and a half."""
-    folder = tmp_path_factory.mktemp("bill")
-    write_truth(folder / "truth.duckdb", two_days)
-    write_bill(folder, folder / "truth.duckdb")
-    return folder
+    return sandbox_folder
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import gzip
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from usage_pipeline.sandbox import MARKER, SandboxOptions
+from usage_pipeline.sandbox import MARKER, RunningSandbox, SandboxOptions
 from usage_pipeline.sandbox.account_data import AccountData, build_account_data
 from usage_pipeline.sandbox.log_records import model_names
 from usage_pipeline.sandbox.traffic import THROTTLED
-from usage_pipeline.sandbox.truth import write_truth
 from usage_pipeline_tests.sandbox.conftest import END, OPTIONS
 from usage_pipeline_tests.sandbox.log_reading import (
     PRODUCTION_LOGS,
@@ -42,19 +40,6 @@ def production(two_days: AccountData) -> list[tuple[str, Record]]:
 @pytest.fixture(scope="module")
 def records(two_days: AccountData, production: list[tuple[str, Record]]) -> list[Record]:
     return [*(record for _, record in production), *all_records(two_days, but=PRODUCTION_LOGS)]
-
-
-@pytest.fixture(scope="module")
-def truth_path(two_days: AccountData, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("truth") / "truth.duckdb"
-    write_truth(path, two_days)
-    return path
-
-
-@pytest.fixture(scope="module")
-def truth(truth_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(str(truth_path), read_only=True) as connection:
-        yield connection
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
@@ -341,7 +326,7 @@ def test_log_objects_of_the_truth_are_those_of_the_buckets(
     assert first_files == 0
 
 
-def test_the_view_of_the_truth_works_where_the_file_is_attached(truth_path: Path):
+def test_the_view_of_the_truth_works_where_the_file_is_attached(shared_sandbox: RunningSandbox, truth_file: Path):
     with duckdb.connect() as connection:
-        connection.execute(f"attach '{truth_path}' as truth (read_only)")
+        connection.execute(f"attach '{truth_file}' as truth (read_only)")
         assert scalar(connection, "select count(*) from truth.invocations") > 25_000

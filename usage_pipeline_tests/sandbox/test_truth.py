@@ -1,6 +1,6 @@
 """The truth is computed from requests, the metrics too, on different ways: they must meet."""
 
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -13,14 +13,6 @@ from usage_pipeline.sandbox.organisation import SCOPES
 from usage_pipeline.sandbox.truth import write_truth
 
 SUPPORT_POOL = "111122223333/us-east-1/geo/anthropic.claude-sonnet-4-20250514-v1:0"
-
-
-@pytest.fixture(scope="module")
-def truth(two_days: AccountData, tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    path = tmp_path_factory.mktemp("truth") / "truth.duckdb"
-    write_truth(path, two_days)
-    with duckdb.connect(str(path), read_only=True) as connection:
-        yield connection
 
 
 def per_minute(series: Series | None) -> dict[int, float]:
@@ -158,9 +150,8 @@ def test_reserved_tokens_take_the_models_maximum_where_none_was_asked(two_days: 
     assert (requests.reserved[deepseek] == taken[deepseek] + 32_768).all()
 
 
-def test_truth_is_written_anew(two_days: AccountData, tmp_path: Path):
-    path = tmp_path / "truth.duckdb"
-    write_truth(path, two_days)
+def test_truth_is_written_anew(two_days: AccountData, truth_file: Path, tmp_path: Path):
+    path = Path(shutil.copy(truth_file, tmp_path))
     write_truth(path, two_days)
     with duckdb.connect(str(path), read_only=True) as connection:
         assert connection.execute("select count(*) from truth.requests").fetchone() == (len(two_days.requests),)
