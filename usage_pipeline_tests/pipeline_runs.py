@@ -10,7 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,9 +26,8 @@ from dagster._core.storage.event_log import InMemoryEventLogStorage
 from usage_pipeline.assets.planning import PLANNING_KEYS
 from usage_pipeline.checks.validation import validate_here
 from usage_pipeline.config import CONFIG_VARIABLE, Settings, load_settings
-from usage_pipeline.event_log import open_instance
 from usage_pipeline.partitions import daily_partitions
-from usage_pipeline.runs import RunOutcome, prepare_instance_folder, run_days
+from usage_pipeline.runs import RunOutcome, run_days
 from usage_pipeline.sandbox import RunningSandbox, SandboxOptions
 from usage_pipeline.sandbox.prices import write_prices
 from usage_pipeline.schedules import DAILY_JOB
@@ -165,26 +164,11 @@ LOGS = dg.AssetSelection.assets("raw/invocations").upstream()
 """Reading what calls were logged, and where."""
 
 
-def run(
-    settings: Settings,
-    sandbox: RunningSandbox,
-    first: dt.date = FIRST_DAY,
-    last: dt.date = TODAY,
-    only: dg.AssetSelection | None = None,
-) -> RunOutcome:
-    """Run the days as a command does, on a Dagster instance beside the warehouse; `only` some assets of the job.
-
-    Those run on an instance in memory.
-    """
-    with ExitStack() as stack:
-        stack.enter_context(pointed_at(sandbox))
-        if only is None:
-            have_great_expectations_here()
-            instance = stack.enter_context(open_instance(prepare_instance_folder(settings.dagster_home)))
-        else:
-            stack.enter_context(daily_job_of(only))
-            instance = instance_in_memory()
-        return run_days(settings, instance, first, last, progress=Unheard())
+def run(settings: Settings, sandbox: RunningSandbox, first: dt.date, last: dt.date) -> RunOutcome:
+    """Run the days as a command does, on an instance in memory."""
+    have_great_expectations_here()
+    with pointed_at(sandbox):
+        return run_days(settings, instance_in_memory(), first, last, progress=Unheard())
 
 
 def have_great_expectations_here() -> None:

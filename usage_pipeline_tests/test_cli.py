@@ -15,6 +15,7 @@ from usage_pipeline.sandbox import RunningSandbox
 from usage_pipeline_tests.pipeline_runs import (
     ONE_SCOPE,
     WholeRun,
+    commands_run_in_memory,
     contents,
     have_great_expectations_here,
     write_settings,
@@ -244,7 +245,8 @@ def test_restating_ends_by_naming_its_output_and_what_failed_changes_nothing_and
     have_great_expectations_here()
     command = ["run", "--restate", "--config", str(folder / "usage_pipeline.yaml")]
 
-    result = runner.invoke(app, command, env=dict(organisation.environment))
+    with commands_run_in_memory():
+        result = runner.invoke(app, command, env=dict(organisation.environment))
 
     assert result.exit_code == 2, "an ERROR check is planned to fail in the sandbox"
     output = said(result.output)
