@@ -25,7 +25,6 @@ LONGEST_FIRST = (
     "test_browser_dashboard.py",
     "test_sql_models.py",
     "test_expectations.py",
-    "test_sensors.py",
     "test_cli_refresh.py",
     "test_browser_tools.py",
     "test_browser.py",
