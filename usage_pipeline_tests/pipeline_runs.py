@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
@@ -245,15 +245,13 @@ LEFT_OUT = ("ops.runs", "ops.day_changes", "ops.sql_model_builds")
 ColumnsByTable = Mapping[str, tuple[str, ...]]
 
 
-def contents(
-    warehouse: Path, left_out: Collection[str] = (), left_columns: ColumnsByTable = CHANGES_WITH_EACH_RUN
-) -> Mapping[str, tuple[int, int]]:
+def contents(warehouse: Path, left_columns: ColumnsByTable = CHANGES_WITH_EACH_RUN) -> Mapping[str, tuple[int, int]]:
     """For each table: its row count and a hash of its rows that does not depend on their order."""
     with duckdb.connect(str(warehouse), read_only=True) as con:
         names = con.execute(
             "select table_schema || '.' || table_name from information_schema.tables order by all"
         ).fetchall()
-        return {name: _content(con, name, left_columns) for (name,) in names if name not in (*LEFT_OUT, *left_out)}
+        return {name: _content(con, name, left_columns) for (name,) in names if name not in LEFT_OUT}
 
 
 def _content(con: duckdb.DuckDBPyConnection, name: str, left_columns: ColumnsByTable) -> tuple[int, int]:
@@ -271,10 +269,10 @@ def _compared_columns(con: duckdb.DuckDBPyConnection, name: str, left_columns: C
     return ", ".join(f'"{column}"' for column in names)
 
 
-def assert_same_contents(ours: Path, theirs: Path, left_out: Collection[str] = ()) -> None:
+def assert_same_contents(ours: Path, theirs: Path) -> None:
     """Fail with the rows in which two warehouses differ that may come from two sandboxes with equal options."""
     left_columns = {**CHANGES_WITH_EACH_RUN, **OF_ONE_SANDBOX}
-    our_contents, their_contents = (contents(each, left_out, left_columns) for each in (ours, theirs))
+    our_contents, their_contents = (contents(each, left_columns) for each in (ours, theirs))
     if our_contents == their_contents:
         return
     with duckdb.connect(str(ours), read_only=True) as con:

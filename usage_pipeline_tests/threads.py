@@ -1,9 +1,8 @@
-"""How many threads DuckDB takes in a test process: one, or as outside of tests one for each core.
+"""How many threads DuckDB takes in a test process: one, and not one for each core as outside of tests.
 
 Not here: processes that tests start, which are as outside of tests.
 """
 
-import inspect
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import wraps
@@ -26,11 +25,4 @@ def one_thread() -> Generator[None]:
         return connect(database, read_only=read_only, config={"threads": 1, **(config or {})})
 
     with mock.patch("duckdb.connect", connect_with_one_thread):
-        yield
-
-
-@contextmanager
-def a_thread_for_each_core() -> Generator[None]:
-    """As outside of tests; no file may be open meanwhile that was opened with one thread."""
-    with mock.patch("duckdb.connect", inspect.unwrap(duckdb.connect)):
         yield
