@@ -350,10 +350,14 @@ class _Builder:
 
     def _save_state(self, model: SqlModel, state: _BuildState) -> None:
         name = SQL_MODEL_BUILDS.qualified_name
-        self._con.execute(f"delete from {name} where table_name = ?", [model.qualified_name])
+        if model.qualified_name in self._states:
+            statement = f"update {name} set fingerprint = $fingerprint, built_until = $until where table_name = $model"
+        else:
+            statement = (
+                f"insert into {name} (table_name, fingerprint, built_until) values ($model, $fingerprint, $until)"
+            )
         self._con.execute(
-            f"insert into {name} (table_name, fingerprint, built_until) values (?, ?, ?)",
-            [model.qualified_name, state.fingerprint, state.built_until],
+            statement, {"model": model.qualified_name, "fingerprint": state.fingerprint, "until": state.built_until}
         )
         self._states[model.qualified_name] = state
 
