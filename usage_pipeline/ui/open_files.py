@@ -4,6 +4,7 @@ A page reads about ten times in one look, and opening the file takes longer than
 hold neither memory nor a file that was replaced. Not here: what a connection shows (`published_tables.py`).
 """
 
+import atexit
 import threading
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -39,7 +40,11 @@ class OpenFiles:
         self._seconds = seconds
         self._kept: list[_Kept] = []
         self._lock = threading.Lock()
+        self._closing = threading.Lock()
         self._timer: threading.Timer | None = None
+        self._has_ended = False
+        # DuckDB aborts the process if Python ends while another thread closes a connection.
+        atexit.register(self.end)
 
     @contextmanager
     def connection(self, file: "PublishedFile", filters: Filters | None) -> Generator[duckdb.DuckDBPyConnection]:
@@ -53,11 +58,21 @@ class OpenFiles:
         self._keep(one)
 
     def close(self) -> None:
-        """Close all that wait."""
+        """Close all that wait, and come back when none is being closed."""
+        with self._closing:
+            with self._lock:
+                kept, self._kept = self._kept, []
+            for one in kept:
+                one.closing.close()
+
+    def end(self) -> None:
+        """Close all that wait, and from now on each after its reading."""
         with self._lock:
-            kept, self._kept = self._kept, []
-        for one in kept:
-            one.closing.close()
+            self._has_ended = True
+            if self._timer is not None:
+                self._timer.cancel()
+        self.close()
+        atexit.unregister(self.end)
 
     def _taken(self, file: "PublishedFile", filters: Filters | None) -> _Kept | None:
         with self._lock:
@@ -69,12 +84,15 @@ class OpenFiles:
     def _keep(self, one: _Kept) -> None:
         with self._lock:
             self._kept.append(one)
-            too_many, self._kept = self._kept[:-MOST_KEPT], self._kept[-MOST_KEPT:]
+            too_many: list[_Kept] = []
+            while len(self._kept) > (0 if self._has_ended else MOST_KEPT):
+                too_many.append(self._kept.pop(0))
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = threading.Timer(self._seconds, self.close)
-            self._timer.daemon = True
-            self._timer.start()
+            if self._kept:
+                self._timer = threading.Timer(self._seconds, self.close)
+                self._timer.daemon = True
+                self._timer.start()
         for other in too_many:
             other.closing.close()
 

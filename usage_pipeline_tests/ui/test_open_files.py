@@ -1,5 +1,7 @@
 """The published file is opened once for the readings of a look, and is soon closed."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 from threading import Barrier, Thread
@@ -100,6 +102,39 @@ def test_the_oldest_is_closed_for_a_newer_one(file: PublishedFile) -> None:
     assert [is_open(con) for con in connections] == [False] + [True] * MOST_KEPT
     files.close()
     assert not any(map(is_open, connections))
+
+
+AS_PYTHON_ENDS = """
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from unittest import mock
+import duckdb
+from usage_pipeline.ui import open_files
+
+con, closing = duckdb.connect(":memory:"), ExitStack()
+closing.callback(print, "closed")
+# As long as closing a large file can take.
+closing.callback(con.execute, "select count(*) from range(20000) as a, range(10000) as b where a.range + b.range = 7")
+files = open_files.OpenFiles(seconds=0)
+with mock.patch.object(open_files, "_open", lambda *_: open_files._Kept(None, None, con, closing)):
+    with files.connection(None, None):
+        pass
+time.sleep(0.05)
+"""
+
+
+def test_python_does_not_end_while_a_connection_is_closed() -> None:
+    ended = subprocess.run([sys.executable, "-c", AS_PYTHON_ENDS], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "closed\n", "")
+
+
+def test_after_its_end_nothing_is_kept(file: PublishedFile) -> None:
+    files = OpenFiles()
+    with files.connection(file, None) as con:
+        files.end()
+        assert is_open(con)
+    assert not is_open(con)
 
 
 def test_after_an_error_it_is_closed(file: PublishedFile) -> None:
