@@ -513,7 +513,10 @@ def test_a_file_that_is_kept_open_is_opened_again_without_being_written_back(tmp
     with warehouse.kept_open():
         with warehouse.connect() as con:
             con.execute("create table raw.counted as select 7 as calls")
-        assert written_ahead.exists()
+            con.execute("create table raw.large as select hash(range)::varchar as text from range(1000000)")
+            con.execute("update raw.large set text = 'changed' || text")
+        # By default DuckDB writes back 16 MB.
+        assert written_ahead.stat().st_size > 17_000_000
         with warehouse.connect() as con:
             assert con.execute("select calls from raw.counted").fetchall() == [(7,)]
         publish(warehouse, tmp_path / "published" / "usage.duckdb")
