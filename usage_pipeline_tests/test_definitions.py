@@ -203,7 +203,7 @@ def refuse(*arguments, **named):
 duckdb.connect = socket.socket.connect = refuse
 import usage_pipeline.definitions
 
-heavy = ("great_expectations", "moto", "flask", "streamlit", "usage_pipeline.sandbox")
+heavy = ("great_expectations", "scipy", "moto", "flask", "streamlit", "usage_pipeline.sandbox")
 print([name for name in heavy if name in sys.modules])
 """
 
