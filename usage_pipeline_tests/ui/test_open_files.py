@@ -113,6 +113,7 @@ import duckdb
 from usage_pipeline.ui import open_files
 
 con, closing = duckdb.connect(":memory:"), ExitStack()
+con.execute("set enable_progress_bar = false")
 closing.callback(print, "closed")
 # As long as closing a large file can take.
 closing.callback(con.execute, "select count(*) from range(20000) as a, range(10000) as b where a.range + b.range = 7")
