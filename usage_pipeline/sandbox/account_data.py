@@ -34,7 +34,7 @@ class AccountData:
 
 def build_account_data(options: SandboxOptions) -> AccountData:
     """Make a sandbox's data; equal options give equal data."""
-    organisation = Organisation(options.profiles_factor)
+    organisation = Organisation(options.profiles_factor, options.pools)
     requests = generate_requests(options, organisation)
     principals, plan = principals_of(requests), plan_logs(requests, options)
     writer = RecordWriter(requests, plan, principals)

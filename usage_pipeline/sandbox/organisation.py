@@ -6,11 +6,12 @@ Here: facts that do not depend on the seed, read from the CSV files beside this 
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path
 
 ACCOUNTS = {"111122223333": "production", "444455556666": "research"}
@@ -244,9 +245,12 @@ PEAK_SHARE = 0.85
 
 
 class Organisation:
-    """The organisation with `profiles_factor` times as many profiles: its callers and application profiles."""
+    """The organisation with `profiles_factor` times as many profiles: its callers and application profiles.
 
-    def __init__(self, profiles_factor: int = 1) -> None:
+    With `pools`, only so many quota pools are called; the profiles of the others stay, idle.
+    """
+
+    def __init__(self, profiles_factor: int = 1, pools: int | None = None) -> None:
         profiles = [_application_profile(row) for row in csv_rows("application_profiles.csv")]
         by_name = {(p.account_id, p.region, p.name): p for p in profiles}
         callers = [_caller(row, number, by_name) for number, row in enumerate(csv_rows("callers.csv"))]
@@ -257,11 +261,21 @@ class Organisation:
             if caller.called.endpoint_type in ("on_demand", "geo", "global") and caller.pool_id not in THROTTLED_POOLS
         ]
         self.application_profiles = tuple(profiles + [profile for profile, _ in copies])
-        self.callers = tuple(callers + [caller for _, caller in copies])
+        callers += [caller for _, caller in copies]
+        called = set(_alike_from_every_scope(callers)[:pools])
+        self.callers = tuple(caller for caller in callers if caller.pool_id in called)
 
     def application_profiles_in(self, account_id: str, region: str) -> list[Profile]:
         """The application inference profiles of a scope."""
         return [p for p in self.application_profiles if (p.account_id, p.region) == (account_id, region)]
+
+
+def _alike_from_every_scope(callers: Iterable[Caller]) -> list[str]:
+    """Every called pool once: the first of each scope, then the second of each, and so on."""
+    pools: dict[tuple[str, str], dict[str, None]] = {}
+    for caller in callers:
+        pools.setdefault((caller.account_id, caller.region), {})[caller.pool_id] = None
+    return [pool for rank in zip_longest(*pools.values()) for pool in rank if pool is not None]
 
 
 def _application_profile(row: dict[str, str]) -> Profile:

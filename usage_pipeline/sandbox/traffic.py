@@ -108,7 +108,7 @@ class Requests:
 
 def generate_requests(options: SandboxOptions, organisation: Organisation | None = None) -> Requests:
     """Make the requests of the window. Equal options give equal requests, to the last id."""
-    organisation = organisation or Organisation(options.profiles_factor)
+    organisation = organisation or Organisation(options.profiles_factor, options.pools)
     callers = organisation.callers
     parts = [_calls(caller, number, options) for number, caller in enumerate(callers)]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

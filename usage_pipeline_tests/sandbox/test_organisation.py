@@ -1,3 +1,5 @@
+from collections import Counter
+
 from usage_pipeline.sandbox.organisation import (
     SCOPES,
     Organisation,
@@ -62,3 +64,12 @@ def test_ten_times_the_profiles():
     assert len({c.called.model_ref for c in many.callers}) >= 8 * len({c.called.model_ref for c in few.callers})
     assert {c.pool_id for c in many.callers} == {c.pool_id for c in few.callers}
     assert len({p.profile_id for p in many.application_profiles}) == len(many.application_profiles)
+
+
+def test_fewer_pools_are_called_from_every_scope_alike():
+    few, every = Organisation(pools=20), Organisation()
+    assert len({caller.pool_id for caller in few.callers}) == 20
+    scopes = Counter(scope for scope, _ in {((c.account_id, c.region), c.pool_id) for c in few.callers})
+    assert scopes == dict.fromkeys(SCOPES, 5)
+    assert few.callers == tuple(c for c in every.callers if c.pool_id in {kept.pool_id for kept in few.callers})
+    assert few.application_profiles == every.application_profiles

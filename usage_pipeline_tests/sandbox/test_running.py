@@ -86,6 +86,11 @@ def test_no_days_are_refused():
         SandboxOptions(days=0, end=END)
 
 
+def test_no_pools_are_refused():
+    with pytest.raises(ValueError, match="pools is 0; allowed: 1 or more"):
+        SandboxOptions(pools=0, end=END)
+
+
 def test_the_clock_is_now_unless_it_is_given():
     end = SandboxOptions().end
     assert (end.second, end.microsecond, end.tzinfo) == (0, 0, None)

@@ -8,7 +8,7 @@ import pytest
 from usage_pipeline.sandbox import SandboxOptions
 from usage_pipeline.sandbox.account_data import AccountData
 from usage_pipeline.sandbox.limiter import ADMITTED, CAUSES, Calls, Limiter, limit
-from usage_pipeline.sandbox.organisation import PEAK_POOL, THROTTLED_POOLS
+from usage_pipeline.sandbox.organisation import PEAK_POOL, THROTTLED_POOLS, Organisation
 from usage_pipeline.sandbox.principals import principal_arn
 from usage_pipeline.sandbox.quota_catalogue import pool_limits
 from usage_pipeline.sandbox.traffic import (
@@ -147,3 +147,10 @@ def test_principals_are_roles_with_sessions_people_and_users(two_days: AccountDa
     assert "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Analyst_0123456789abcdef/bob@example.com" in arns
     assert "arn:aws:iam::444455556666:user/batch/archive-loader" in arns
     assert any(arn.startswith("arn:aws:sts::111122223333:assumed-role/ChatApi/i-0") for arn in arns)
+
+
+def test_with_few_pools_only_their_callers_call():
+    few = Organisation(pools=3)
+    requests = generate_requests(SandboxOptions(days=1, end=END, pools=3))
+    assert requests.callers == few.callers
+    assert {few.callers[number].pool_id for number in np.unique(requests.caller)} == {c.pool_id for c in few.callers}
