@@ -48,7 +48,7 @@ class LoggedCalls:
 
 _ANSWERED = """
     from marts.invocations as calls
-    where calls.pool_id = $pool and calls.usage_date between $first and $last and calls.error_code is null
+    where calls.usage_date between $first and $last and calls.error_code is null
 """
 
 # Ordered by all numbers: calls that are equal in them can change places without changing anything.
@@ -60,7 +60,7 @@ _CALLS = f"""
             coalesce(input_tokens, 0) as input,
             coalesce(cache_write_tokens, 0) as cache_write,
             coalesce(output_tokens, 0) as output,
-        {_ANSWERED} and calls.reserved_tokens is not null
+        {_ANSWERED} and calls.pool_id = $pool and calls.reserved_tokens is not null
     )
 
     select
@@ -97,20 +97,37 @@ _TYPES: dict[str, type] = {
 _ROWS_AT_ONCE = 100_000
 
 
-def count_calls(con: duckdb.DuckDBPyConnection, pool_id: str, days: Days) -> tuple[int, int]:
-    """Answered calls of a pool on the days, and those of them that `logged_calls` has."""
-    asked = {"pool": pool_id, "first": days.first, "last": days.last}
-    answered, usable = con.execute(f"select count(*), count(reserved_tokens) {_ANSWERED}", asked).fetchone() or (0, 0)
-    return answered, usable
+@dataclass(frozen=True)
+class CallCount:
+    """Answered calls of a pool, and those of them that `logged_calls` has."""
+
+    answered: int
+    usable: int
 
 
-def logged_calls(con: duckdb.DuckDBPyConnection, pool_id: str, days: Days) -> LoggedCalls:
-    """The answered calls of a pool on the days.
+NO_CALLS = CallCount(0, 0)
+
+
+def count_calls(con: duckdb.DuckDBPyConnection, days: Days, pool_id: str | None = None) -> dict[str, CallCount]:
+    """Calls on the days by pool, of one pool or of all; a pool without an answered call is not in it."""
+    rows: list[tuple[str, int, int]] = con.execute(
+        f"""
+        select calls.pool_id, count(*), count(calls.reserved_tokens)
+        {_ANSWERED} and calls.pool_id is not null and ($pool is null or calls.pool_id = $pool)
+        group by calls.pool_id
+        """,
+        {"pool": pool_id, "first": days.first, "last": days.last},
+    ).fetchall()
+    return {found: CallCount(answered, usable) for found, answered, usable in rows}
+
+
+def logged_calls(con: duckdb.DuckDBPyConnection, pool_id: str, days: Days, counted: CallCount) -> LoggedCalls:
+    """The answered calls of a pool on the days, as many as `count_calls` counted.
 
     A call without latency gets CloudWatch's average of the pool and minute, else the median of the pool's others.
     """
     asked = {"pool": pool_id, "first": days.first, "last": days.last}
-    answered, usable = count_calls(con, pool_id, days)
+    usable = counted.usable
     columns: dict[str, Any] = {name: np.empty(usable, dtype) for name, dtype in _TYPES.items()}
     application = np.empty(usable, np.int32)
     names: dict[str, int] = {}
@@ -127,7 +144,9 @@ def logged_calls(con: duckdb.DuckDBPyConnection, pool_id: str, days: Days) -> Lo
     _fill_durations(columns["duration"])
     # A call that reached its own max_tokens was cut, whatever its log says or leaves out.
     columns["is_cut"] |= columns["output"] >= columns["max_tokens"]
-    return LoggedCalls(**columns, application=application, applications=tuple(names), left_out=answered - usable)
+    return LoggedCalls(
+        **columns, application=application, applications=tuple(names), left_out=counted.answered - usable
+    )
 
 
 def _fill_durations(duration: Floats) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from usage_pipeline.attached_file import attached
 from usage_pipeline.planning.limiter import Limits
 from usage_pipeline.planning.replay import Calls, Outcome, Progress, Settings, part_of, replay
-from usage_pipeline.planning_calls import LoggedCalls, count_calls, logged_calls
+from usage_pipeline.planning_calls import NO_CALLS, LoggedCalls, count_calls, logged_calls
 from usage_pipeline.planning_inputs import Days
 
 DEFAULT_DAYS = 7
@@ -104,7 +104,8 @@ def replay_published(
         con.execute("use published")
         named = newest_days(con, pool_id, days) if isinstance(days, int) else days
         if most_calls is not None:
-            _refuse_too_many(count_calls(con, pool_id, named)[1], changes.traffic, most_calls, named)
+            counted = count_calls(con, named, pool_id).get(pool_id, NO_CALLS)
+            _refuse_too_many(counted.usable, changes.traffic, most_calls, named)
         asked = ask(con, pool_id, changes, named)
     return replayed(asked, progress)
 
@@ -127,7 +128,7 @@ def ask(con: duckdb.DuckDBPyConnection, pool_id: str, changes: Changes, days: Da
     """
     pool = pool_settings(con, pool_id)
     changed = _changed(pool, _target(con, pool, changes.endpoint_type), changes)
-    calls = logged_calls(con, pool_id, days)
+    calls = logged_calls(con, pool_id, days, count_calls(con, days, pool_id).get(pool_id, NO_CALLS))
     if not len(calls):
         raise ReplayError(_without_calls(pool_id, days, calls.left_out))
     if np.isnan(calls.duration).any():

@@ -10,6 +10,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -44,16 +45,23 @@ ScopeKey = tuple[str, str]
 SERIES_KEYS = ("account_id", "region", "usage_date", "namespace", "model_id")
 
 
-_is_prepared: dict[str, bool] = {}
-"""Whether the tables of a file that this process keeps open were brought to this version's columns since it is."""
-
-
 class WarehouseBusyError(RuntimeError):
     """Another process kept the warehouse file for longer than we wait."""
 
 
 class WarehouseSchemaError(RuntimeError):
     """A stored table has a column of another type than `raw_tables.py` says."""
+
+
+@dataclass
+class _KeptOpen:
+    """A file that this process keeps open: whether its tables have this version's columns, and a thread beside it."""
+
+    beside: ThreadPoolExecutor
+    is_prepared: bool = False
+
+
+_kept_open: dict[str, _KeptOpen] = {}
 
 
 class Warehouse(DuckDBResource):
@@ -88,10 +96,11 @@ class Warehouse(DuckDBResource):
             # What one statement freed goes back to the system; by default 128 MB for each thread stay with DuckDB.
             con.execute(f"set allocator_flush_threshold = '{KEPT_AFTER_A_STATEMENT}'")
             con.execute(f"set allocator_bulk_deallocation_flush_threshold = '{KEPT_AFTER_A_STATEMENT}'")
-            if not _is_prepared.get(self.database):
+            kept = _kept_open.get(self.database)
+            if kept is None or not kept.is_prepared:
                 prepare_tables(con)
-            if self.database in _is_prepared:
-                _is_prepared[self.database] = True
+            if kept is not None:
+                kept.is_prepared = True
             yield con
         finally:
             con.close()
@@ -112,16 +121,38 @@ class Warehouse(DuckDBResource):
                 # threads than there are cores take a third more work.
                 (threads,) = con.execute("select current_setting('threads')").fetchone() or (1,)
                 con.execute(f"set threads = {max(1, threads - 1)}")
-                # Publishing writes all back; before, each time would compress again what changed in the same tables.
+                # The models are written back together, the rest with publishing; before, each time would compress
+                # again what changed in the same tables.
                 con.execute(f"set checkpoint_threshold = '{WRITTEN_AHEAD}'")
-                _is_prepared[self.database] = False
-                stack.callback(_is_prepared.pop, self.database)
+                _kept_open[self.database] = _KeptOpen(stack.enter_context(ThreadPoolExecutor(max_workers=1)))
+                stack.callback(_kept_open.pop, self.database)
             yield
 
     @property
     def is_kept_open(self) -> bool:
         """Whether this process keeps the file open."""
-        return self.database in _is_prepared
+        return self.database in _kept_open
+
+    def write_back_meanwhile(self) -> None:
+        """Begin to write what changed into a file that is kept open, so that publishing has less left to do.
+
+        Others read meanwhile; a statement that writes waits. A file that is not kept open is written back already.
+        """
+        if kept := _kept_open.get(self.database):
+            kept.beside.submit(self._write_back)
+
+    def _write_back(self) -> None:
+        # What is wrong with the file or its disk stops the publishing, which says so.
+        with suppress(duckdb.Error), open_when_free(self.database, self.connection_config) as con:
+            con.execute("checkpoint")
+
+    def write_back(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Write everything that changed into the file itself."""
+        if kept := _kept_open.get(self.database):
+            # DuckDB refuses to write back twice at once; the thread has one thing to do after the other.
+            kept.beside.submit(con.execute, "checkpoint").result()
+        else:
+            con.execute("checkpoint")
 
     @contextmanager
     def get_connection(self) -> Generator[duckdb.DuckDBPyConnection]:
@@ -527,7 +558,7 @@ def publish(warehouse: Warehouse, published_path: Path, copy: Callable[[Path, Pa
     # A fixed name: what a killed run left behind is overwritten by the next one.
     unfinished = published_path.with_name(f".{published_path.name}.unfinished")
     with warehouse.connect() as con:
-        con.execute("checkpoint")
+        warehouse.write_back(con)
         try:
             copy(Path(warehouse.database), unfinished)
             _flush_to_disk(unfinished)

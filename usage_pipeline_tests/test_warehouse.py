@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import time
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -523,6 +524,39 @@ def test_a_file_that_is_kept_open_is_opened_again_without_being_written_back(tmp
     assert not written_ahead.exists()
     with duckdb.connect(str(tmp_path / "published" / "usage.duckdb"), read_only=True) as con:
         assert con.execute("select calls from raw.counted").fetchall() == [(7,)]
+
+
+def test_changes_are_written_back_while_others_read(warehouse: Warehouse) -> None:
+    written_ahead = Path(f"{warehouse.database}.wal")
+    with warehouse.kept_open(), warehouse.connect() as con:
+        con.execute("create table raw.counted as select range as calls from range(300000)")
+        assert written_ahead.stat().st_size > 0
+        warehouse.write_back_meanwhile()
+        assert con.execute("select count(*) from raw.counted").fetchall() == [(300_000,)]
+        deadline = time.monotonic() + 30
+        while written_ahead.exists() and written_ahead.stat().st_size and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not written_ahead.exists()
+        con.execute("insert into raw.counted values (7)")
+        assert con.execute("select count(*) from raw.counted").fetchall() == [(300_001,)]
+
+
+def test_what_cannot_be_written_back_yet_is_published_all_the_same(warehouse: Warehouse, tmp_path: Path) -> None:
+    with warehouse.kept_open():
+        with warehouse.connect() as con:
+            con.begin()
+            con.execute("create table marts.numbers as select 7 as x")
+            warehouse.write_back_meanwhile()
+            con.commit()
+        publish(warehouse, tmp_path / "published.duckdb")
+    assert published_value(tmp_path / "published.duckdb") == 7
+
+
+def test_a_file_that_is_not_kept_open_is_written_back_already(warehouse: Warehouse) -> None:
+    with warehouse.connect() as con:
+        con.execute("create table raw.counted as select 7 as calls")
+    warehouse.write_back_meanwhile()
+    assert not Path(f"{warehouse.database}.wal").exists()
 
 
 def test_tables_of_a_file_that_is_kept_open_are_prepared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,7 @@ def build_model_assets(models: Sequence[SqlModel]) -> dg.AssetsDefinition:
         selected = {by_key[key].qualified_name for key in context.selected_asset_keys}
         with warehouse.connect() as con:
             done = build(con, models, only=selected, at_once=BUILT_AT_ONCE if warehouse.is_kept_open else 1)
+            warehouse.write_back_meanwhile()
             types = all_column_types(con)
             built_models = [by_key[dg.AssetKey(built.table_name.split("."))] for built in done]
             lineages = lineage_of_models(con, built_models, types)

@@ -20,7 +20,7 @@ from usage_pipeline.assets.planning_anomalies import anomaly_rows
 from usage_pipeline.assets.planning_costs import cost_forecast_rows
 from usage_pipeline.assets.planning_max_tokens import PoolFacts, Row
 from usage_pipeline.assets.planning_pools import PoolRows, rows_of_pool
-from usage_pipeline.planning_calls import logged_calls
+from usage_pipeline.planning_calls import NO_CALLS, count_calls, logged_calls
 from usage_pipeline.planning_inputs import (
     daily_peaks,
     days_under_way,
@@ -105,14 +105,14 @@ def pool_facts(con: duckdb.DuckDBPyConnection) -> Iterator[PoolFacts]:
         return
     known, totals, complete = known_minutes(con, days), pool_totals(con, days), log_completeness(con, days)
     peaks, pools = daily_peaks(con, days.last), used_pools(con, days)
-    today = days_under_way(con, days.last + dt.timedelta(days=1), pools)
+    today, counted = days_under_way(con, days.last + dt.timedelta(days=1), pools), count_calls(con, days)
     for pool in pools:
         yield PoolFacts(
             pool=pool,
             days=days,
             minutes=pool_minutes(con, pool, days, whole_minutes(known, pool, days)),
             peaks={quota: found for (pool_id, quota), found in peaks.items() if pool_id == pool.pool_id},
-            calls=logged_calls(con, pool.pool_id, days),
+            calls=logged_calls(con, pool.pool_id, days, counted.get(pool.pool_id, NO_CALLS)),
             totals=totals[pool.pool_id],
             completeness=complete.get(pool.pool_id),
             today=today.get(pool.pool_id),

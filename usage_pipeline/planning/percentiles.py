@@ -235,11 +235,10 @@ def return_level(grid: Floats, minutes: int) -> ReturnLevel | None:
 
 
 def _box_cox(passed: npt.ArrayLike, shape: npt.ArrayLike) -> Floats:
-    """((passed ^ shape) - 1) / shape, and its limit log(passed) for a shape near 0."""
-    # Its import takes a tenth of that of all definitions, which servers and most commands load and plan nothing.
-    from scipy import special
-
-    return special.boxcox(passed, shape)
+    """((passed ^ shape) - 1) / shape, and its limit log(passed) for a shape of 0."""
+    # scipy.special.boxcox, whose import takes longer than all that a day plans with it.
+    log, is_zero = np.log(passed), np.equal(shape, 0)
+    return np.where(is_zero, log, np.expm1(np.multiply(shape, log)) / np.where(is_zero, 1, shape))
 
 
 def return_interval(grid: Floats, minutes: int, seed: int = 0, draws: int = DRAWS) -> Interval | None:

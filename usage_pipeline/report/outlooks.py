@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from usage_pipeline.assets.planning_costs import logged_days
 from usage_pipeline.report.chart_levels import ChartWindow
 from usage_pipeline.report.outlook_contents import (
     CostChange,
@@ -163,9 +164,6 @@ def read_cost_changes(con: duckdb.DuckDBPyConnection, windows: Sequence[ChartWin
     (newest,) = rows(con, _NEWEST_DAY)
     if not lengths or newest["last_day"] is None:
         return ()
-    # It brings scipy along, which readers of the other numbers need not wait for.
-    from usage_pipeline.assets.planning_costs import logged_days
-
     whole = logged_days(con, newest["last_day"]).of_all()
     if not whole:
         return ()

@@ -15,8 +15,8 @@ class SandboxOptions:
 
     `days` counts full UTC days before the day of `end`. `end` is the simulated now, UTC without a zone, cut to the
     minute: the sandbox knows nothing after it, and its clock stands still. `profiles_factor` multiplies the profiles
-    for load tests; `pools`, where given, is how many quota pools are called, from every scope alike. `logs_throttles`: throttled attempts are in the invocation logs too; whether AWS logs them is not
-    documented.
+    for load tests; `pools`, where given, is how many quota pools are called, from every scope alike.
+    `logs_throttles`: throttled attempts are in the invocation logs too; whether AWS logs them is not documented.
     """
 
     days: int = 30

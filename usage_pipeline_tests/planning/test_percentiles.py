@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from usage_pipeline.planning.percentiles import (
     DAY,
+    HEAVIEST_TAIL,
     PER_MILLE,
     Grade,
     Interval,
     Percentiles,
+    _box_cox,
     _drawn_levels,
     dense_minutes,
     grade,
@@ -241,3 +243,11 @@ def test_equal_excesses_have_no_tail() -> None:
     found = return_level(np.append(np.zeros(99_000), np.full(900, 7.0)), MONTH)
     assert found is not None
     assert (found.value, found.shape) == (7.0, None)
+
+
+@given(st.lists(st.tuples(st.floats(1, 1e9), st.floats(-2, HEAVIEST_TAIL)), min_size=1, max_size=20))
+def test_box_cox_is_that_of_scipy(pairs: list[tuple[float, float]]) -> None:
+    from scipy import special
+
+    passed, shape = np.array([*pairs, (100.0, 0.0)]).T
+    assert _box_cox(passed, shape) == pytest.approx(special.boxcox(passed, shape), rel=1e-12)
