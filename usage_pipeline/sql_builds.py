@@ -175,17 +175,18 @@ class _Builder:
         fingerprint = self._fingerprint(model, until)
         if state is None or state.fingerprint != fingerprint or model.qualified_name not in self._kinds:
             days = self._all_periods(model, until)
-            self._rebuild_whole(model, days, _BuildState(fingerprint, until))
+            row_count = self._rebuild_whole(model, days, _BuildState(fingerprint, until))
             is_whole = True
         else:
             days = self._changed_periods(model, state.built_until, until)
             self._rebuild_periods(model, days, state, _BuildState(fingerprint, until))
+            row_count = self._count(f"select count(*) from {model.qualified_name}")
             is_whole = False
         if is_whole or days:
             self._contents.pop(model.qualified_name, None)
         return BuiltModel(
             table_name=model.qualified_name,
-            row_count=self._row_count(model),
+            row_count=row_count,
             seconds=time.perf_counter() - started,
             is_rebuilt_whole=is_whole,
             days=days,
@@ -299,7 +300,8 @@ class _Builder:
 
     # Writing
 
-    def _rebuild_whole(self, model: SqlModel, ranges: Sequence[tuple[date, date]], state: _BuildState) -> None:
+    def _rebuild_whole(self, model: SqlModel, ranges: Sequence[tuple[date, date]], state: _BuildState) -> int:
+        """Returns how many rows the table or view has."""
         name = model.qualified_name
         kind = "view" if name in self._views else "table"
         with self._model_transaction(model):
@@ -307,18 +309,19 @@ class _Builder:
                 self._con.execute(f"drop {self._kinds[name]} {name}")
             # Without any raw day the table is made empty, by a window that no day lies in.
             first, *others = ranges or [(date.max, date.min)]
-            self._con.execute(f"create or replace {kind} {name} as\n{model.sql}", window_values(model, first))
+            row_count = self._count(f"create or replace {kind} {name} as\n{model.sql}", window_values(model, first))
             if model.window and PERIOD_COLUMNS[model.window] not in column_types(self._con, name):
                 raise SqlModelError(
                     f"{model.path}: is replaced by {model.window}s and has no column {PERIOD_COLUMNS[model.window]} to "
                     "replace them by."
                 )
             for period in others:
-                self._con.execute(f"insert into {name} by name\n{model.sql}", window_values(model, period))
+                row_count += self._count(f"insert into {name} by name\n{model.sql}", window_values(model, period))
             comment = model.description.replace("'", "''")
             self._con.execute(f"comment on {kind} {name} is '{comment}'")
             self._save_state(model, state)
         self._kinds[name] = kind
+        return row_count if kind == "table" else self._count(f"select count(*) from {name}")
 
     def _rebuild_periods(
         self, model: SqlModel, ranges: Sequence[tuple[date, date]], before: _BuildState, after: _BuildState
@@ -361,8 +364,9 @@ class _Builder:
         )
         self._states[model.qualified_name] = state
 
-    def _row_count(self, model: SqlModel) -> int:
-        (count,) = self._con.execute(f"select count(*) from {model.qualified_name}").fetchone() or (0,)
+    def _count(self, statement: str, parameters: Mapping[str, date] | None = None) -> int:
+        """What the statement counts: a query, or the rows that it wrote; 0 where it made a view."""
+        (count,) = self._con.execute(statement, parameters).fetchone() or (0,)
         return count
 
 

@@ -192,7 +192,8 @@ def _in_build_order(models: Mapping[str, SqlModel]) -> tuple[SqlModel, ...]:
 
 def column_types(con: duckdb.DuckDBPyConnection, table_name: str) -> dict[str, str]:
     """DuckDB's type of each column of an existing table, in order."""
-    return {row[0]: row[1] for row in con.execute(f"describe {table_name}").fetchall()}
+    columns = con.sql(f"from {table_name}")
+    return dict(zip(columns.columns, map(str, columns.types), strict=True))
 
 
 def column_lineage(model: SqlModel, types: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[tuple[str, str], ...]]:
