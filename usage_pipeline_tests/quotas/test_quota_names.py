@@ -12,11 +12,10 @@ from usage_pipeline_tests.quotas.catalogue import KnownQuota, known_quotas
 KNOWN = known_quotas()
 
 
-@pytest.mark.parametrize("quota", KNOWN, ids=lambda quota: quota.quota_code)
-def test_every_known_name_states_its_endpoint_and_kind(quota: KnownQuota) -> None:
-    name = parse_quota_name(quota.quota_name)
-    assert name is not None
-    assert (name.endpoint_types, name.kind) == (quota.endpoint_types, quota.quota_kind)
+def test_every_known_name_states_its_endpoint_and_kind() -> None:
+    names = {quota.quota_code: parse_quota_name(quota.quota_name) for quota in KNOWN}
+    stated = {code: name and (name.endpoint_types, name.kind) for code, name in names.items()}
+    assert stated == {quota.quota_code: (quota.endpoint_types, quota.quota_kind) for quota in KNOWN}
 
 
 @pytest.mark.parametrize(
