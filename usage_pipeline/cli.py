@@ -32,6 +32,7 @@ from usage_pipeline.cli_refresh import refresh_app
 from usage_pipeline.cli_replay import replay_command
 from usage_pipeline.cli_ui import ui_command
 from usage_pipeline.config import COMMENTED_EXAMPLE, CONFIG_VARIABLE, Settings
+from usage_pipeline.instance_folder import prepare_instance_folder
 
 if TYPE_CHECKING:
     from usage_pipeline.sandbox.process import SandboxProcess
@@ -234,8 +235,6 @@ def dev(
     config: ConfigOption = None,
 ) -> None:
     """Open Dagster's UI, schedule and sensors, with the pool limit that the warehouse needs."""
-    from usage_pipeline.runs import prepare_instance_folder
-
     with ExitStack() as stack:
         if sandbox:
             running = stack.enter_context(_sandbox_or_stop(folder, days=30, seed=7))

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from usage_pipeline.config import CONFIG_VARIABLE, ConfigurationError, Settings, load_settings
+from usage_pipeline.instance_folder import prepare_instance_folder
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -87,7 +88,7 @@ class ProgressBar:
 def ready_to_run(settings: Settings, label: str) -> "Generator[tuple[dg.DagsterInstance, ProgressBar]]":
     """The Dagster instance and a progress bar, alone in the data folder; runs that a killed command left are ended."""
     from usage_pipeline.event_log import open_instance
-    from usage_pipeline.runs import alone_in, prepare_instance_folder, put_away_killed_runs
+    from usage_pipeline.runs import alone_in, put_away_killed_runs
 
     home = Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home)
     prepare_instance_folder(home)

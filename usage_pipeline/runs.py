@@ -1,7 +1,7 @@
 """Running the daily job in this process, for the command line and cron; the UI and the schedule need none of this.
 
-Here: the Dagster instance that `run`, `demo` and `dev` share, one run at a time, progress, and putting away what a
-killed run left behind. Not here: what the job does (`definitions.py`, `assets/`).
+Here: one run at a time, progress, and putting away what a killed run left behind. Not here: what the job does
+(`definitions.py`, `assets/`), the folder of the Dagster instance (`instance_folder.py`).
 """
 
 import datetime as dt
@@ -34,23 +34,6 @@ RUN_HERE_TAG = "usage_pipeline/run_on_host"
 
 FEW_DAYS = 7
 """A run of fewer days keeps the warehouse open and has Great Expectations imported beside it from its beginning."""
-
-INSTANCE_SETTINGS = """\
-# Written by usage-pipeline. DuckDB takes one writer: every asset that writes is in the pool `warehouse`.
-concurrency:
-  pools:
-    default_limit: 1
-    granularity: op
-# A killed run gives its place in the pool back.
-run_monitoring:
-  enabled: true
-  free_slots_after_run_end_seconds: 5
-telemetry:
-  enabled: false
-# No invitation to a newsletter before the first page.
-nux:
-  enabled: false
-"""
 
 _STEP_WORDS = {
     dg.DagsterEventType.STEP_START: "started",
@@ -93,15 +76,6 @@ class RunOutcome:
     def failed_errors(self) -> tuple[dg.AssetCheckEvaluation, ...]:
         """Failed checks of severity ERROR."""
         return tuple(check for check in self.failed_checks if check.severity == dg.AssetCheckSeverity.ERROR)
-
-
-def prepare_instance_folder(folder: Path) -> Path:
-    """Make a DAGSTER_HOME with the pool limit, unless it has settings of its own."""
-    folder.mkdir(parents=True, exist_ok=True)
-    settings_file = folder / "dagster.yaml"
-    if not settings_file.exists():
-        settings_file.write_text(INSTANCE_SETTINGS, encoding="utf-8")
-    return folder
 
 
 @contextmanager

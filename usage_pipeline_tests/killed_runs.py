@@ -19,7 +19,7 @@ from usage_pipeline.cli import app
 from usage_pipeline.config import load_settings
 from usage_pipeline.definitions import build_definitions
 from usage_pipeline.event_log import open_instance
-from usage_pipeline.runs import prepare_instance_folder
+from usage_pipeline.instance_folder import prepare_instance_folder
 from usage_pipeline.schedules import DAILY_JOB
 from usage_pipeline_tests.pipeline_runs import LOGS, METRICS, UNTIL_MODELS, daily_job_of
 

@@ -27,7 +27,7 @@ import pytest
 import yaml
 
 from usage_pipeline.config import CONFIG_VARIABLE, Settings
-from usage_pipeline.runs import prepare_instance_folder
+from usage_pipeline.instance_folder import prepare_instance_folder
 from usage_pipeline.sandbox import RunningSandbox
 from usage_pipeline_tests.alerts.factory import finding, publish_findings
 from usage_pipeline_tests.alerts.webhook import webhook

@@ -211,6 +211,18 @@ print([name for name in heavy if name in sys.modules])
     assert list(tmp_path.iterdir()) == []
 
 
+def test_commands_that_run_nothing_and_the_dashboard_begin_without_dagster(tmp_path: Path) -> None:
+    code = """
+import sys
+import usage_pipeline.cli
+import usage_pipeline.ui.app
+
+print([name for name in ("dagster", "great_expectations") if name in sys.modules])
+"""
+
+    assert in_fresh_interpreter(code, tmp_path) == "[]\n"
+
+
 def test_every_asset_is_here_and_nothing_else(loaded: dg.Definitions) -> None:
     assert sorted(nodes(loaded)) == ASSETS
 

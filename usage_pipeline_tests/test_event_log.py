@@ -5,7 +5,7 @@ import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from usage_pipeline.event_log import KeptOpenEventLogStorage, open_instance
-from usage_pipeline.runs import prepare_instance_folder
+from usage_pipeline.instance_folder import prepare_instance_folder
 
 
 @dg.asset(check_specs=[dg.AssetCheckSpec("is_small", asset="calls")])

@@ -17,8 +17,8 @@ from usage_pipeline.aws.errors import ReadingError
 from usage_pipeline.config import Settings
 from usage_pipeline.doctor import examine
 from usage_pipeline.event_log import open_instance
+from usage_pipeline.instance_folder import prepare_instance_folder
 from usage_pipeline.q_developer.tokenizer import token_counter
-from usage_pipeline.runs import prepare_instance_folder
 from usage_pipeline.sandbox import MARKER, RunningSandbox
 from usage_pipeline.sandbox.q_developer_files import BUCKET
 from usage_pipeline.warehouse import Warehouse
