@@ -75,7 +75,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """Leave what importing made out of every later garbage collection: a million objects that live to the end."""
-    gc.collect()
     gc.freeze()
     # By default Python looks for garbage after 700 new objects, which takes a tenth of the time of tests in Python.
     gc.set_threshold(100_000, 20, 20)
