@@ -234,10 +234,14 @@ def return_level(grid: Floats, minutes: int) -> ReturnLevel | None:
     return ReturnLevel(threshold + scale * float(_box_cox(passed, shape)), minutes, count, shape, scale)
 
 
+_NO_SHAPE = 1e-19
+"""Smaller shapes change no digit of log(passed), and the smallest numbers have too few digits to divide by."""
+
+
 def _box_cox(passed: npt.ArrayLike, shape: npt.ArrayLike) -> Floats:
-    """((passed ^ shape) - 1) / shape, and its limit log(passed) for a shape of 0."""
+    """((passed ^ shape) - 1) / shape, and its limit log(passed) for a shape of nearly 0."""
     # scipy.special.boxcox, whose import takes longer than all that a day plans with it.
-    log, is_zero = np.log(passed), np.equal(shape, 0)
+    log, is_zero = np.log(passed), np.abs(shape) < _NO_SHAPE
     return np.where(is_zero, log, np.expm1(np.multiply(shape, log)) / np.where(is_zero, 1, shape))
 
 
