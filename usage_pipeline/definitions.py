@@ -96,10 +96,20 @@ def build_definitions(
             "rule_results": rule_results or RuleResults(),
             "warehouse": Warehouse.of(settings),
         },
-        # One process has the DuckDB file; a process for each step would wait for the next one's lock.
-        executor=dg.in_process_executor,
+        executor=one_process,
         loggers=loggers,
     )
+
+
+@dg.executor(name="in_process")
+def one_process(_: dg.InitExecutorContext) -> dg.Executor:
+    """Executes every step of a run in the process that was launched for it."""
+    from dagster._core.execution.retries import RetryMode
+
+    # What it needs takes half a second to import, and whoever only loads the definitions executes nothing.
+    from usage_pipeline.executor import OneProcessExecutor
+
+    return OneProcessExecutor(RetryMode.ENABLED)
 
 
 @dg.definitions

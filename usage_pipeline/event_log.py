@@ -75,11 +75,15 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
     @contextmanager
     def _one_transaction(self) -> Generator[None]:
         """Keep what is written open in each file; commit at the end, or take back after an error."""
-        with self._db_lock, ExitStack() as self._transactions:
-            try:
-                yield
-            finally:
-                self._transactions, self._under_way = None, {}
+        with self._db_lock:
+            with ExitStack() as self._transactions:
+                try:
+                    yield
+                finally:
+                    written, self._transactions, self._under_way = [*self._under_way], None, {}
+            for shard in written:
+                # A page that follows a run looks again when its file changes, and only the log beside it has.
+                os.utime(self.path_for_shard(shard))
 
     def has_table(self, table_name: str) -> bool:
         """Whether the files have the table; one that they have they keep, and Dagster asks at every check."""
