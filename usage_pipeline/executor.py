@@ -21,6 +21,7 @@ from dagster._core.executor.in_process import InProcessExecutor
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from usage_pipeline.event_log import open_instance, take_events_in_batches
+from usage_pipeline.runs import without_search_for_cycles
 
 
 class _WaitingAtRest(InstanceConcurrencyContext):
@@ -41,7 +42,7 @@ class OneProcessExecutor(InProcessExecutor):
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         """Execute the steps; yields what happens."""
         take_events_in_batches()
-        with _kept_open(plan_context.instance) as instance:
+        with without_search_for_cycles(), _kept_open(plan_context.instance) as instance:
             yield from iter(
                 ExecuteRunWithPlanIterable(
                     execution_plan=execution_plan,

@@ -171,7 +171,7 @@ def _run_job(
         if is_short:
             aws.begin()
             take_events_in_batches()
-            stack.enter_context(_no_search_for_cycles())
+            stack.enter_context(without_search_for_cycles())
             stack.enter_context(Warehouse.of(settings).kept_open())
             if "great_expectations" not in sys.modules:
                 rule_results = RuleResults(stack.enter_context(ValidationProcess()).validate)
@@ -196,7 +196,7 @@ def _run_job(
 
 
 @contextmanager
-def _no_search_for_cycles() -> Generator[None]:
+def without_search_for_cycles() -> Generator[None]:
     """Keep Python from looking for garbage in cycles, which takes a twentieth of a run that is over soon anyway."""
     was_on = gc.isenabled()
     gc.disable()

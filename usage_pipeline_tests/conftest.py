@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from usage_pipeline.sandbox import RunningSandbox
     from usage_pipeline_tests.pipeline_runs import WholeRun
 
+# By default Python looks for garbage after 700 new objects, which takes a tenth of the time of tests in Python.
+gc.set_threshold(500_000, 20, 20)
+
+# Before numpy is imported: idle threads of its linear algebra wait for work by spinning on cores that tests share.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 LONGEST_FIRST = (
     "test_pipeline.py",
     "test_pipeline_troubles.py",
@@ -54,6 +60,9 @@ def pytest_collectstart() -> None:
 
 @cache
 def _prepare_for_tests() -> None:
+    # What is imported stays; looking through it for garbage again and again takes a third of the time.
+    gc.disable()
+
     import hypothesis
 
     # Before any module of assets: it asks Dagster not to warn of what they use.
@@ -62,8 +71,6 @@ def _prepare_for_tests() -> None:
     # How long an example takes says more about what else the machine does; speed is measured in benchmarks/.
     hypothesis.settings.register_profile("any_machine", deadline=None)
     hypothesis.settings.load_profile("any_machine")
-    # What is imported stays; looking through it for garbage again and again takes a third of the time.
-    gc.disable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -76,8 +83,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Leave what importing made out of every later garbage collection: a million objects that live to the end."""
     gc.freeze()
-    # By default Python looks for garbage after 700 new objects, which takes a tenth of the time of tests in Python.
-    gc.set_threshold(100_000, 20, 20)
     gc.enable()
 
 
