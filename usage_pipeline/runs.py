@@ -154,7 +154,7 @@ def refresh(settings: Settings, instance: dg.DagsterInstance, job: str, progress
     """Run a job that reads one catalogue anew, as it is now."""
     today = settings.now().date().isoformat()
     days = {"dagster/asset_partition_range_start": today, "dagster/asset_partition_range_end": today}
-    return _run_job(settings, instance, job, days, progress)
+    return _run_job(settings, instance, job, days, progress, is_short=True)
 
 
 def _run_job(
@@ -165,7 +165,7 @@ def _run_job(
     progress: Progress,
     is_short: bool = False,
 ) -> RunOutcome:
-    """Execute the job here. A long run needs its memory for what it reads; a short one has some to spare for speed."""
+    """Execute the job here. Many days need the memory for what is read of them; other runs spend some on speed."""
     with ExitStack() as stack:
         rule_results, aws = None, AwsAccess(settings)
         if is_short:

@@ -23,7 +23,13 @@ from usage_pipeline.raw_tables import FOUNDATION_MODELS
 from usage_pipeline.runs import any_day_was_asked
 from usage_pipeline.sandbox import RunningSandbox
 from usage_pipeline.warehouse import Warehouse, note_changed_days
-from usage_pipeline_tests.pipeline_runs import NOW, commands_run_in_memory, pointed_at, write_settings
+from usage_pipeline_tests.pipeline_runs import (
+    NOW,
+    commands_run_in_memory,
+    have_great_expectations_here,
+    pointed_at,
+    write_settings,
+)
 
 runner = CliRunner()
 
@@ -65,6 +71,7 @@ def _in_memory() -> Iterator[None]:
 def refresh(organisation: RunningSandbox, what: str) -> str:
     """What the command says; it must have been able to do its work, whether all checks hold or not."""
     organisation.forget_calls()
+    have_great_expectations_here()
     result = runner.invoke(app, ["refresh", what], env=dict(organisation.environment))
     assert result.exit_code in (0, CHECKS_FAILED), result.output
     return said(result.output)

@@ -14,7 +14,7 @@ from usage_pipeline.config import Settings
 from usage_pipeline.quota_mapping_changes import AnswerSaid, MappedQuota, MappingSaid, MappingsHeld
 from usage_pipeline.runs import RunOutcome
 from usage_pipeline.sandbox import RunningSandbox
-from usage_pipeline_tests.pipeline_runs import commands_run_in_memory, write_settings
+from usage_pipeline_tests.pipeline_runs import commands_run_in_memory, have_great_expectations_here, write_settings
 
 runner = CliRunner()
 MAPPER = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
@@ -41,6 +41,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def refresh(organisation: RunningSandbox, *options: str) -> str:
     organisation.forget_calls()
+    have_great_expectations_here()
     with commands_run_in_memory():
         result = runner.invoke(app, ["refresh", "quota-mappings", *options], env=dict(organisation.environment))
     assert result.exit_code == 0, result.output
