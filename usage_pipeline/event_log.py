@@ -1,9 +1,10 @@
-"""Dagster's own SQLite files during a run that a command executes: kept open, so that an event takes milliseconds.
+"""Dagster's own SQLite files, kept open by servers and runs, so that an event takes milliseconds.
 
 Dagster makes an engine for each access to an event log, and opens and closes the file several times for each event.
 The last connection that closes writes everything back from the write-ahead log and waits for the disk; a new engine
-compiles each statement anew. Together that took a third of a run's time. Here one engine per file stays, with its
-connections, and what one event writes in a file is one transaction, as are events that Dagster gives as one batch.
+compiles each statement anew. Together that took a third of a run's time, and seconds for the several hundred events
+that are written before a run is launched. Here one engine per file stays, with its connections, and what one event
+writes in a file is one transaction, as are events that Dagster gives as one batch.
 `synchronous = normal` waits for the disk only when the log is written back. After a power cut the newest
 events may be missing; files stay whole, and the days of such a run are read again anyway. The files are Dagster's own
 in every respect. Other storages, such as Postgres, are left as they are.
@@ -17,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import yaml
 from dagster._core.instance.config import dagster_instance_config
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.event_log import SqliteEventLogStorage
@@ -26,17 +26,23 @@ from sqlalchemy import Connection, Engine, create_engine, event
 OWN_STORAGE_KEYS = frozenset({"storage", "run_storage", "event_log_storage", "schedule_storage"})
 """Keys of `dagster.yaml` by which somebody chose a storage; that choice stands."""
 
+PLACE_IN_HOME = ("history", "runs")
+"""Where Dagster has an instance's event log (1.13, November 2026)."""
+
 LOCK_PATIENCE_SECONDS = 60
+
+FILES_KEPT_OPEN = 16
+"""How many files; each run has one, and a server sees many runs."""
 
 BATCH_VARIABLE, EVENTS_AT_ONCE = "DAGSTER_EVENT_BATCH_SIZE", "100"
 """Dagster gives events as batches only where this variable has a size (1.13, November 2026)."""
 
 
 class KeptOpenEventLogStorage(SqliteEventLogStorage):
-    """Dagster's SQLite event log with one engine per file for as long as the storage lives."""
+    """Dagster's SQLite event log with one engine for each file that was used last."""
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
-        self._engines: dict[str, Engine] = {}
+        self._engines: dict[str, Engine] = {}  # what was used last comes last
         self._tables: set[str] = set()
         self._transactions: ExitStack | None = None
         self._under_way: dict[str, Connection] = {}
@@ -44,9 +50,14 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
         self._db_lock = threading.RLock()  # a thread that has it connects again while it stores an event
 
     @classmethod
+    def config_type(cls) -> Any:
+        """Where the instance is: the files are where Dagster has them by default, wherever the folder is moved."""
+        return {"home": dg.StringSource}
+
+    @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "KeptOpenEventLogStorage":
-        """One of this class; Dagster's own method always makes its own class."""
-        return cls(inst_data=inst_data, **config_value)
+        """The event log of the instance in the folder `home`."""
+        return cls(str(Path(config_value["home"], *PLACE_IN_HOME)), inst_data)
 
     @contextmanager
     def _connect(self, shard: str) -> Generator[Connection]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -92,21 +103,34 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
         return table_name in self._tables
 
     def _engine(self, shard: str) -> Engine:
-        if shard not in self._engines:
+        engine = self._engines.pop(shard, None)
+        if engine is None:
             engine = create_engine(
                 self.conn_string_for_shard(shard),
                 connect_args={"timeout": LOCK_PATIENCE_SECONDS, "check_same_thread": False},
             )
             event.listen(engine, "connect", _wait_less_for_the_disk)
-            self._engines[shard] = engine
-        return self._engines[shard]
+        self._engines[shard] = engine
+        at_rest = [name for name in self._engines if name not in self._under_way]
+        for name in at_rest[: max(0, len(self._engines) - FILES_KEPT_OPEN)]:
+            self._engines.pop(name).dispose()
+        return engine
+
+    def wipe(self) -> None:
+        """Delete all events, and the files of all runs."""
+        self._close()
+        super().wipe()
 
     def dispose(self) -> None:
         """Close the files, which writes them back."""
         super().dispose()
-        for engine in self._engines.values():
-            engine.dispose()
-        self._engines.clear()
+        self._close()
+
+    def _close(self) -> None:
+        with self._db_lock:
+            for engine in self._engines.values():
+                engine.dispose()
+            self._engines.clear()
 
 
 def _wait_less_for_the_disk(connection: Any, _: object) -> None:
@@ -121,12 +145,12 @@ def take_events_in_batches() -> None:
 def open_instance(home: Path) -> dg.DagsterInstance:
     """The Dagster instance of a DAGSTER_HOME; its event log keeps its files open, unless `dagster.yaml` has its own."""
     config, _ = dagster_instance_config(str(home))
-    if OWN_STORAGE_KEYS & config.keys():
-        return dg.DagsterInstance.from_config(str(home))
-    usual = InstanceRef.config_defaults(str(home))["event_log_storage"]
     kept_open = {
         "module": KeptOpenEventLogStorage.__module__,
         "class": KeptOpenEventLogStorage.__name__,
-        "config": yaml.safe_load(usual.config_yaml) if usual else {},
+        "config": {"home": str(home)},
     }
+    chosen = {key: config[key] for key in OWN_STORAGE_KEYS & config.keys()}
+    if any(storage.get("class") != kept_open["class"] for storage in chosen.values()):
+        return dg.DagsterInstance.from_config(str(home))
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides={"event_log_storage": kept_open}))

@@ -16,6 +16,13 @@ concurrency:
 run_monitoring:
   enabled: true
   free_slots_after_run_end_seconds: 5
+# Dagster's own SQLite files, but kept open: to launch a run writes hundreds of events.
+event_log_storage:
+  module: usage_pipeline.event_log
+  class: KeptOpenEventLogStorage
+  config:
+    home:
+      env: DAGSTER_HOME
 telemetry:
   enabled: false
 # No invitation to a newsletter before the first page.

@@ -8,6 +8,7 @@ from unittest import mock
 
 import dagster as dg
 import pytest
+import yaml
 from dagster._core.execution.plan.active import ActiveExecution
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
@@ -66,8 +67,12 @@ def told_by(result: dg.JobExecutionResult) -> dict[str, object]:
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """Dagster's own, as its servers open it."""
-    with dg.DagsterInstance.from_config(str(prepare_instance_folder(tmp_path / "dagster_home"))) as opened:
+    """As Dagster's servers open one whose folder says nothing of an event log."""
+    settings_file = prepare_instance_folder(tmp_path / "dagster_home") / "dagster.yaml"
+    settings = yaml.safe_load(settings_file.read_text(encoding="utf-8"))
+    del settings["event_log_storage"]
+    settings_file.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    with dg.DagsterInstance.from_config(str(settings_file.parent)) as opened:
         assert type(opened.event_log_storage) is SqliteEventLogStorage
         yield opened
 
