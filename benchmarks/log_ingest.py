@@ -16,7 +16,6 @@ from pathlib import Path
 from statistics import median
 from unittest import mock
 
-import dagster as dg
 import duckdb
 
 from benchmarks.log_data import ACCOUNT, RECORDS_PER_FILE, write_logs
@@ -27,6 +26,7 @@ from usage_pipeline.aws.log_objects import LogBucket, log_folders
 from usage_pipeline.aws.scopes import Scope
 from usage_pipeline.aws.sessions import AccountSession
 from usage_pipeline.config import AccountSettings
+from usage_pipeline.event_log import open_instance
 from usage_pipeline.sandbox import SandboxOptions, start_in_thread
 
 RECORDS = 1_000_000
@@ -160,7 +160,7 @@ def _run(folder: Path, environment: dict[str, str]) -> dict[str, float]:
     """Seconds of the command and of its steps, and megabytes."""
     command = usage_pipeline("run", "--date", str(DAY), "--config", str(folder / "usage_pipeline.yaml"))
     figure = measure(command, environment)
-    with dg.DagsterInstance.from_config(str(folder / "dagster_home")) as instance:
+    with open_instance(folder / "dagster_home") as instance:
         (run,) = instance.get_runs(limit=1)
         steps = {
             step.step_key: step.end_time - step.start_time

@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
-import dagster as dg
 import duckdb
 import pytest
 from typer.testing import CliRunner
@@ -19,6 +18,7 @@ from usage_pipeline.checks.quota_values import QUOTA_VALUE_RULES
 from usage_pipeline.cli import app
 from usage_pipeline.cli_console import CHECKS_FAILED
 from usage_pipeline.config import Settings
+from usage_pipeline.event_log import open_instance
 from usage_pipeline.raw_tables import FOUNDATION_MODELS
 from usage_pipeline.runs import any_day_was_asked
 from usage_pipeline.sandbox import RunningSandbox
@@ -132,7 +132,7 @@ def test_refreshed_quotas_show_what_changed_and_who_did_not_answer(
         assert con.execute(mine).fetchall() == [(100_000, NOW), (250_000, None)]
         ended = "select count(*) from raw.service_quotas where region = 'eu-west-1' and valid_to is not null"
         assert con.execute(ended).fetchone() == (0,)
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    with open_instance(settings.dagster_home) as instance:
         assert [run.job_name for run in instance.get_runs()] == ["refresh_quotas"]
 
 
