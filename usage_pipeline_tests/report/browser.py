@@ -35,6 +35,8 @@ QUIET_START = [
     "--disable-component-update",
     "--disable-sync",
     f"--disable-features={','.join(DISABLED_FEATURES)}",
+    # To make a script fast that runs once takes longer than to run it.
+    "--js-flags=--no-turbofan",
 ]
 
 PATIENCE = 30_000
