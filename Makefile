@@ -42,7 +42,7 @@ format: $(INSTALLED) ## put the code in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED) ## what is measured, with ratios; about a quarter of an hour
+bench: $(INSTALLED) ## what is measured, with ratios; takes tens of minutes
 	$(BIN)/python -m benchmarks
 
 lock: $(INSTALLED) ## write requirements.lock again from pyproject.toml; needs uv

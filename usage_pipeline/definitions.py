@@ -101,15 +101,13 @@ def build_definitions(
     )
 
 
-@dg.executor(name="in_process")
-def one_process(_: dg.InitExecutorContext) -> dg.Executor:
-    """Executes every step of a run in the process that was launched for it."""
-    from dagster._core.execution.retries import RetryMode
-
+@dg.executor(name="in_process", config_schema=dg.in_process_executor.config_schema.as_field())
+def one_process(context: dg.InitExecutorContext) -> dg.Executor:
+    """Executes every step of a run in the process that was launched for it; takes what Dagster's own takes."""
     # What it needs takes half a second to import, and whoever only loads the definitions executes nothing.
     from usage_pipeline.executor import OneProcessExecutor
 
-    return OneProcessExecutor(RetryMode.ENABLED)
+    return OneProcessExecutor.from_config(context.executor_config)
 
 
 @dg.definitions

@@ -13,7 +13,7 @@ in every respect. Other storages, such as Postgres, are left as they are.
 import os
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +93,10 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
                 finally:
                     written, self._transactions, self._under_way = [*self._under_way], None, {}
             for shard in written:
-                # A page that follows a run looks again when its file changes, and only the log beside it has.
-                os.utime(self.path_for_shard(shard))
+                # A page that follows a run looks again when its file changes, and only the log beside it has. Somebody
+                # may have deleted the run meanwhile.
+                with suppress(FileNotFoundError):
+                    os.utime(self.path_for_shard(shard))
 
     def has_table(self, table_name: str) -> bool:
         """Whether the files have the table; one that they have they keep, and Dagster asks at every check."""

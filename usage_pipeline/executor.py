@@ -4,19 +4,23 @@ One process has the DuckDB file; a process for each step would wait for the next
 runs themselves (`runs.py`). Not here: the event log that is kept open (`event_log.py`).
 """
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
-from dagster._core.events import DagsterEvent
+from dagster._core.events import DagsterEvent, EngineEventData
 from dagster._core.execution.api import ExecuteRunWithPlanIterable
 from dagster._core.execution.context.system import PlanExecutionContext, PlanOrchestrationContext
 from dagster._core.execution.context_creation_job import PlanExecutionContextManager
 from dagster._core.execution.plan.execute_plan import inner_plan_execution_iterator
 from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
 from dagster._core.execution.plan.plan import ExecutionPlan
+from dagster._core.execution.retries import RetryMode
+from dagster._core.execution.step_dependency_config import StepDependencyConfig
 from dagster._core.executor.in_process import InProcessExecutor
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
@@ -39,26 +43,34 @@ class _WaitingAtRest(InstanceConcurrencyContext):
 class OneProcessExecutor(InProcessExecutor):
     """Dagster's own executor of that kind, but for the instance and for how it waits."""
 
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "OneProcessExecutor":
+        """With the retries and the order of steps that a run is configured with."""
+        return cls(
+            RetryMode.from_config(config["retries"]) or RetryMode.ENABLED,
+            StepDependencyConfig.from_config(config.get("step_dependency_config")),
+        )
+
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         """Execute the steps; yields what happens."""
         take_events_in_batches()
+        here = EngineEventData.in_process(os.getpid(), execution_plan.step_keys_to_execute)
+        yield DagsterEvent.engine_event(plan_context, f"Executing steps in process (pid: {os.getpid()})", here)
         with without_search_for_cycles(), _kept_open(plan_context.instance) as instance:
-            yield from iter(
-                ExecuteRunWithPlanIterable(
+            yield from ExecuteRunWithPlanIterable(
+                execution_plan=execution_plan,
+                iterator=_execute_steps,
+                execution_context_manager=PlanExecutionContextManager(
+                    job=plan_context.job,
+                    retry_mode=plan_context.retry_mode,
                     execution_plan=execution_plan,
-                    iterator=_execute_steps,
-                    execution_context_manager=PlanExecutionContextManager(
-                        job=plan_context.job,
-                        retry_mode=plan_context.retry_mode,
-                        execution_plan=execution_plan,
-                        run_config=plan_context.run_config,
-                        dagster_run=plan_context.dagster_run,
-                        instance=instance,
-                        raise_on_error=plan_context.raise_on_error,
-                        output_capture=plan_context.output_capture,
-                        step_dependency_config=self.step_dependency_config,
-                    ),
-                )
+                    run_config=plan_context.run_config,
+                    dagster_run=plan_context.dagster_run,
+                    instance=instance,
+                    raise_on_error=plan_context.raise_on_error,
+                    output_capture=plan_context.output_capture,
+                    step_dependency_config=self.step_dependency_config,
+                ),
             )
 
 

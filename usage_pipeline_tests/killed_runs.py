@@ -67,7 +67,7 @@ def exit_code_of_a_run(place: str, calls: int, assets: AssetSelection, arguments
 
 
 if __name__ == "__main__":
-    # Each process here is killed soon; a search for garbage only keeps it from coming to that.
+    # No process here lives long enough to need a search for garbage.
     gc.disable()
     configuration, day = sys.argv[1:]
     import_what_runs_import_late(Path(configuration))

@@ -1,5 +1,6 @@
 """How a run that Dagster's servers launch is executed: its event log, whoever follows it, and how it waits."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -85,6 +86,16 @@ def test_a_launched_run_keeps_its_event_log_open_and_writes_it_back(instance: dg
         assert [entry.step_key for entry in instance.all_logs(result.run_id, of_type=of_type)] == ["calls"]
 
     assert not list(Path(instance.root_directory).rglob(f"{result.run_id}.db-wal"))
+
+
+def test_a_run_takes_the_options_of_dagsters_own_executor_and_names_its_process(instance: dg.DagsterInstance) -> None:
+    run_config = {"execution": {"config": {"retries": {"disabled": {}}}}}
+    with dg.execute_job(dg.reconstructable(launched_job), instance=instance, run_config=run_config) as result:
+        assert result.success
+        of_type = dg.DagsterEventType.ENGINE_EVENT
+        assert any(
+            f"(pid: {os.getpid()})" in entry.message for entry in instance.all_logs(result.run_id, of_type=of_type)
+        )
 
 
 def test_a_page_that_follows_a_run_hears_of_events_while_it_goes_on(instance: dg.DagsterInstance) -> None:
