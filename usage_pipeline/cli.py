@@ -5,7 +5,6 @@ check of severity ERROR failed.
 """
 
 import datetime as dt
-import gc
 import os
 import sys
 from collections.abc import Generator
@@ -32,6 +31,7 @@ from usage_pipeline.cli_refresh import refresh_app
 from usage_pipeline.cli_replay import replay_command
 from usage_pipeline.cli_ui import ui_command
 from usage_pipeline.config import COMMENTED_EXAMPLE, CONFIG_VARIABLE, Settings
+from usage_pipeline.garbage_collection import collect_seldom
 from usage_pipeline.instance_folder import prepare_instance_folder
 
 if TYPE_CHECKING:
@@ -274,13 +274,8 @@ def sandbox_serve(
 
 def main() -> None:
     """Entry point of the console script."""
-    # Hundreds of thousands of objects live as long as a command. Looking through them for cycles as often as Python
-    # does by default takes a tenth of a run, and once more when the interpreter ends.
-    gc.set_threshold(10_000, 20, 20)
-    try:
-        app()
-    finally:
-        gc.freeze()
+    collect_seldom()
+    app()
 
 
 if __name__ == "__main__":

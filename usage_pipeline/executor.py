@@ -25,7 +25,7 @@ from dagster._core.executor.in_process import InProcessExecutor
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from usage_pipeline.event_log import open_instance, take_events_in_batches
-from usage_pipeline.runs import without_search_for_cycles
+from usage_pipeline.garbage_collection import without_search_for_cycles
 
 
 class _WaitingAtRest(InstanceConcurrencyContext):

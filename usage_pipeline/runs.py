@@ -6,7 +6,6 @@ Here: one run at a time, progress, and putting away what a killed run left behin
 
 import datetime as dt
 import fcntl
-import gc
 import logging
 import socket
 import sys
@@ -25,6 +24,7 @@ from usage_pipeline.checks.validation import ValidationProcess
 from usage_pipeline.config import Settings
 from usage_pipeline.definitions import build_definitions
 from usage_pipeline.event_log import take_events_in_batches
+from usage_pipeline.garbage_collection import without_search_for_cycles
 from usage_pipeline.raw_tables import CLOUDWATCH_METRICS, INVOCATIONS, MAX_TOKENS_METRIC, SOURCE_STATUS
 from usage_pipeline.schedules import DAILY_JOB, RESTATE_JOB
 from usage_pipeline.warehouse import Warehouse, note_changed_days
@@ -193,22 +193,6 @@ def _run_job(
         ),
         failed_checks=tuple(evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed),
     )
-
-
-@contextmanager
-def without_search_for_cycles() -> Generator[None]:
-    """Keep Python from looking for garbage in cycles, which takes a twentieth of a run that is over soon anyway."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            if not gc.get_freeze_count():
-                # All are old from now on: a search of what a run made, as of young objects, would take half a second.
-                gc.freeze()
-                gc.unfreeze()
-            gc.enable()
 
 
 def _error_text(event: dg.DagsterEvent) -> str:

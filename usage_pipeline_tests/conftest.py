@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from usage_pipeline_tests.python_startup import sitecustomize
+
 # The process that hands the tests to others reads this file too, and waits for each import before it starts them.
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -16,8 +18,11 @@ if TYPE_CHECKING:
     from usage_pipeline.sandbox import RunningSandbox
     from usage_pipeline_tests.pipeline_runs import WholeRun
 
-# By default Python looks for garbage after 700 new objects, which takes a tenth of the time of tests in Python.
-gc.set_threshold(500_000, 20, 20)
+# By default Python looks for garbage after 700 new objects, which takes a tenth of the time of tests in Python, and
+# more of the servers and commands that tests start.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(Path(sitecustomize.__file__).parent), os.environ.get("PYTHONPATH")])
+)
 
 # Before numpy is imported: idle threads of its linear algebra wait for work by spinning on cores that tests share.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
