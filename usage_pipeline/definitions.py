@@ -34,7 +34,6 @@ from usage_pipeline.checks import all_rules  # noqa: E402
 from usage_pipeline.checks.asset_checks import build_quality_checks  # noqa: E402
 from usage_pipeline.checks.evaluation import RuleResults  # noqa: E402
 from usage_pipeline.config import ConfigurationError, Settings, load_settings  # noqa: E402
-from usage_pipeline.garbage_collection import collect_seldom  # noqa: E402
 from usage_pipeline.schedules import (  # noqa: E402
     REFRESH_QUOTAS_JOB,
     build_daily_job,
@@ -114,7 +113,6 @@ def one_process(context: dg.InitExecutorContext) -> dg.Executor:
 @dg.definitions
 def definitions() -> dg.Definitions:
     """What `dagster dev` and the daemon load. Stops with one sentence when there is no configuration."""
-    collect_seldom()
     try:
         settings = load_settings()
     except ConfigurationError as error:

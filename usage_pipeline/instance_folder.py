@@ -16,6 +16,12 @@ concurrency:
 run_monitoring:
   enabled: true
   free_slots_after_run_end_seconds: 5
+# What is launched begins within a second; by default Dagster looks for it every five.
+run_coordinator:
+  module: dagster
+  class: QueuedRunCoordinator
+  config:
+    dequeue_interval_seconds: 1
 # Dagster's own SQLite files, but kept open: to launch a run writes hundreds of events.
 event_log_storage:
   module: usage_pipeline.event_log

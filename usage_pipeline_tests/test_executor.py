@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 import yaml
 from dagster._core.execution.plan.active import ActiveExecution
+from dagster._core.run_coordinator import QueuedRunCoordinator
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from usage_pipeline.definitions import one_process
@@ -76,6 +77,13 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.from_config(str(settings_file.parent)) as opened:
         assert type(opened.event_log_storage) is SqliteEventLogStorage
         yield opened
+
+
+def test_what_is_launched_waits_a_second_at_most_for_the_daemon_to_look(instance: dg.DagsterInstance) -> None:
+    coordinator = instance.run_coordinator
+
+    assert isinstance(coordinator, QueuedRunCoordinator)
+    assert coordinator.dequeue_interval_seconds == 1
 
 
 def test_a_launched_run_keeps_its_event_log_open_and_writes_it_back(instance: dg.DagsterInstance) -> None:
