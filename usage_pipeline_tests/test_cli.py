@@ -185,13 +185,14 @@ def test_sandbox_serve_says_when_it_is_ready_and_which_environment_to_set(tmp_pa
     assert ended == 0
 
 
-def test_an_unknown_fault_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_fault_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     finders = list(sys.meta_path)
 
     result = runner.invoke(app, ["sandbox", "serve", "--days", "1", "--out", str(tmp_path), "--fault", "broken"])
 
     assert result.exit_code == 1
     assert "broken" in said(result.output)
+    assert not list(tmp_path.iterdir())
     assert sys.meta_path == finders, "what the server does without is there again when it has ended"
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from usage_pipeline.sandbox.faults import FaultSwitches
+
 
 def this_minute() -> datetime:
     """Now, in UTC without a zone, cut to the minute."""
@@ -17,6 +19,9 @@ class SandboxOptions:
     minute: the sandbox knows nothing after it, and its clock stands still. `profiles_factor` multiplies the profiles
     for load tests; `pools`, where given, is how many quota pools are called, from every scope alike.
     `logs_throttles`: throttled attempts are in the invocation logs too; whether AWS logs them is not documented.
+
+    Raises:
+        ValueError: `days`, `pools` or one of `faults` is none that there is.
     """
 
     days: int = 30
@@ -32,4 +37,6 @@ class SandboxOptions:
             raise ValueError(f"days is {self.days}; allowed: 1 or more full days before today.")
         if self.pools is not None and self.pools < 1:
             raise ValueError(f"pools is {self.pools}; allowed: 1 or more quota pools, or None for all.")
+        # Here, so that a mistyped one is refused before anything is written.
+        FaultSwitches(self.faults)
         object.__setattr__(self, "end", self.end.replace(second=0, microsecond=0))
