@@ -104,6 +104,10 @@ class SandboxApplication:
         service = _BOTO_NAMES.get(signed["service"], signed["service"])
         if service == "bedrock" and path.startswith(_RUNTIME_PATH):
             service = "bedrock-runtime"
+        if service in self._handlers:
+            # moto keeps each description of a service, but requests that come at once would each read it.
+            with self._lock:
+                get_service_model(service)
         body = _buffer_body(environ) if service in self._handlers or _is_form(environ) else None
         response = self._handlers[service][1]() if service in self._handlers else None
         bucket = log_bucket_of(self._logs, environ) if service == "s3" else None
