@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from usage_pipeline.sandbox import RunningSandbox
     from usage_pipeline_tests.pipeline_runs import WholeRun
 
-# By default Python looks for garbage after 700 new objects, which takes a tenth of the time of tests in Python, and
-# more of the servers and commands that tests start.
+# For the processes that tests start; importing it did the same for this one.
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(Path(sitecustomize.__file__).parent), os.environ.get("PYTHONPATH")])
 )
@@ -65,9 +64,6 @@ def pytest_collectstart() -> None:
 
 @cache
 def _prepare_for_tests() -> None:
-    # What is imported stays; looking through it for garbage again and again takes a third of the time.
-    gc.disable()
-
     import hypothesis
 
     # Before any module of assets: it asks Dagster not to warn of what they use.
@@ -86,9 +82,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """Leave what importing made out of every later garbage collection: a million objects that live to the end."""
+    """Leave what importing made out of every search that a library asks for: a million objects that live to the end."""
     gc.freeze()
-    gc.enable()
 
 
 @pytest.fixture(autouse=True)

